@@ -1,0 +1,98 @@
+/// Where a driver puts what it read. Gives each row its ums_id_ and groups rows into batches, one
+/// table and one column set each. Per table the order of the batches is the order of the rows.
+/// Plain class; owned by the SOURCE actor, filled by its driver, one thread.
+#pragma once
+
+#include "runtime/ums/batch.hpp"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace rtdp::extract {
+
+/// A row that the driver could not decode.
+struct bad_row {
+  ums::ns table;
+  std::string reason;
+  /// As the source sent it, or as much of it as there is.
+  std::string bytes;
+};
+
+class collector {
+public:
+  /// A table version with the columns that its next rows carry.
+  using handle = size_t;
+
+  explicit collector(int64_t next_id, size_t rows_max = 50'000, size_t bytes_max = 8 << 20);
+
+  /// `columns` are the business columns in order, without the system columns. Call it once per
+  /// (version, column set) and keep the handle; an equal call gives the same handle.
+  handle table(const ums::ns& name, const std::vector<ums::field>& columns, int64_t batch_id = 0);
+
+  /// Begins a row: gives it the next id and appends ums_id_, ums_ts_ and ums_op_. The caller then
+  /// appends exactly one value to each of `columns[ums::system_columns + i]`, before the next call.
+  /// The reference is valid until the next call of any other function. `op` is 'i', 'u', 'd' or
+  /// 'b'; a 'b' row takes the id of the 'u' that must follow it.
+  ums::batch& row(handle table, char op, int64_t ts_us,
+                  ums::protocol kind = ums::protocol::increment_data);
+
+  /// Takes the row just begun back, half-filled or not, and keeps it as a dead letter. Its id stays used.
+  void spoil(std::string reason, std::string bytes);
+
+  /// The table was emptied.
+  void truncate(const ums::ns& table, int64_t ts_us);
+  /// A mark: everything of `table` committed before `ts_us` has been handed over.
+  void heartbeat(const ums::ns& table, int64_t ts_us);
+  /// This version of the table ends here.
+  void terminate(const ums::ns& table, int64_t ts_us);
+
+  /// Everything handed over so far is complete up to `position`: it may be stored with `next_id()`.
+  void commit(std::string position);
+
+  /// True when the driver should return so that the rows travel on.
+  bool full() const { return rows_ >= rows_max_ || bytes() >= bytes_max_; }
+  size_t rows() const { return rows_; }
+  size_t bytes() const;
+  int64_t next_id() const { return next_id_; }
+  /// Leaves out `count` ids: after a lost position, so that no id is ever given twice.
+  void skip_ids(int64_t count) { next_id_ += count; }
+
+  // -- for the SOURCE actor ----
+
+  struct taken {
+    std::vector<ums::batch> batches;
+    std::vector<bad_row> bad;
+    /// Empty: no position was committed since the last `take`.
+    std::string position;
+    /// The next id at that position; what is stored with it.
+    int64_t next_id = 0;
+    size_t rows = 0;
+  };
+  /// Gives away what was collected. Handles stay valid.
+  taken take();
+
+private:
+  struct version {
+    ums::schema_ptr schema;
+  };
+  ums::batch& open_batch(handle table, ums::protocol kind);
+  void control(const ums::ns& table, int64_t ts_us, ums::protocol kind);
+
+  int64_t next_id_;
+  size_t rows_max_, bytes_max_;
+  size_t rows_ = 0;
+  std::vector<version> versions_;
+  std::vector<ums::batch> batches_;
+  /// Last batch of each table (index in `batches_`): the only one that may still grow.
+  std::map<ums::ns, size_t> last_of_;
+  std::vector<bad_row> bad_;
+  std::string position_;
+  int64_t position_next_id_ = 0;
+  size_t row_batch_ = 0;
+  size_t control_bytes_ = 0;
+  bool row_open_ = false;
+};
+
+} // namespace rtdp::extract

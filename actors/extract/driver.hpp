@@ -1,0 +1,67 @@
+/// What reads one source: a database's log, a file, a generator. Plain class: no actor, no thread.
+/// Owned by the SOURCE actor, which calls it from one thread, publishes what it collected, stores
+/// the position and owns restarts and back-off.
+#pragma once
+
+#include "actors/extract/collector.hpp"
+#include "config/spec.hpp"
+#include "runtime/core/error.hpp"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace rtdp::extract {
+
+/// For REST, metrics and `--until-idle`; as the driver knows it now.
+struct table_progress {
+  ums::ns name;
+  bool snapshot_done = false;
+  int64_t snapshot_rows = 0;
+  /// -1 when the source cannot say.
+  int64_t snapshot_rows_estimated = -1;
+};
+
+struct source_progress {
+  std::vector<table_progress> tables;
+  /// True when the last `read` found nothing more in the source.
+  bool idle = false;
+  /// Log that the source must keep for us; -1 when it has no such thing.
+  int64_t retained_bytes = -1;
+  /// Every change committed in the source before this time has been read.
+  int64_t complete_until_us = 0;
+};
+
+class driver {
+public:
+  virtual ~driver() = default;
+
+  /// Called first, and again after `unavailable`. `position` is the last stored one, empty at the
+  /// very first start. Continues exactly there, with the same rows in the same order. A position
+  /// that the source no longer has is `rejected` with the reason.
+  virtual error open(const std::string& position) = 0;
+
+  /// Waits up to `wait` for something to read, then reads on until the collector is full or nothing
+  /// more is there. Calls `collector.commit` whenever a position may be stored: at least once per
+  /// call that handed over rows.
+  virtual error read(collector& out, std::chrono::milliseconds wait) = 0;
+
+  /// Everything up to `position` (one that was committed to the collector) is durable on the bus:
+  /// the source may forget its log before it.
+  virtual error confirm(const std::string& position) = 0;
+
+  virtual source_progress progress() const = 0;
+};
+
+/// Everything the platform knows about one kind of source.
+struct kind {
+  config::spec spec;
+  /// `name` is the source's name in the file; it is the second part of its namespaces.
+  std::unique_ptr<driver> (*make)(const std::string& name, const config::section& settings);
+};
+
+/// All kinds, in the order of sources.def.
+std::vector<kind> kinds();
+
+} // namespace rtdp::extract

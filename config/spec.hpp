@@ -1,0 +1,110 @@
+/// The language of settings: a component declares each of its settings once, and defaults, checks
+/// with line numbers, secret scrubbing and the reference page follow from it. Knows no component.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace YAML {
+class Node;
+}
+
+namespace rtdp::config {
+
+/// Text that must not be seen: prints as `***`, is read only by `reveal`.
+class secret {
+public:
+  secret() = default;
+  explicit secret(std::string text) : text_(std::move(text)) {}
+  const std::string& reveal() const { return text_; }
+  bool empty() const { return text_.empty(); }
+  bool operator==(const secret&) const = default;
+
+private:
+  std::string text_;
+};
+
+class section;
+using texts = std::vector<std::string>;
+using sections = std::vector<section>;
+using value = std::variant<bool, int64_t, double, std::string, std::chrono::milliseconds, secret,
+                           texts, sections>;
+
+/// One problem in a config file, precise enough to fix without reading code.
+struct problem {
+  /// Counts from 1; 0 when the problem came from `--set` or the command line.
+  int line = 0;
+  /// "flows.orders.sink"
+  std::string path;
+  /// "must be one of: i, iud, iud_clean; found iudd"
+  std::string text;
+};
+
+/// One setting: its name, type (that of the default), meaning, default and limits.
+class field {
+public:
+  field(std::string name, value type_and_default, std::string doc);
+
+  field& range(int64_t min, int64_t max);
+  field& one_of(std::vector<std::string> options);
+  field& required();
+  field& advanced();
+  /// For `sections`: what each item may hold. An item that is a plain text is taken as the item's
+  /// first field, so `tables: [a, {name: b}]` works.
+  field& of(std::vector<field> item_fields);
+
+  std::string name, doc;
+  value def;
+  bool is_required = false, is_advanced = false;
+  int64_t min = INT64_MIN, max = INT64_MAX;
+  std::vector<std::string> options;
+  std::vector<field> item;
+};
+
+/// Settings that passed validation: every declared name has a value. Reading an undeclared name or
+/// another type is a bug and ends the program.
+class section {
+public:
+  template<class T>
+  const T& get(const std::string& name) const {
+    return std::get<T>(values.at(name));
+  }
+  const std::string& text(const std::string& name) const { return get<std::string>(name); }
+  int64_t integer(const std::string& name) const { return get<int64_t>(name); }
+  bool flag(const std::string& name) const { return get<bool>(name); }
+  std::chrono::milliseconds duration(const std::string& name) const {
+    return get<std::chrono::milliseconds>(name);
+  }
+
+  std::map<std::string, value> values;
+  /// Line of each setting that stood in the file, for later checks.
+  std::map<std::string, int> lines;
+  /// Line where the section itself begins.
+  int line = 0;
+};
+
+/// All settings of one kind of component.
+class spec {
+public:
+  spec(std::string name, std::string summary);
+  spec& add(field f);
+
+  /// Fills `out` from a mapping (an undefined node counts as empty); returns every problem, each
+  /// path begun with `path`. Keys in `also_known` belong to somebody else and are passed over.
+  std::vector<problem> parse(const YAML::Node& node, const std::string& path, section& out,
+                             const std::vector<std::string>& also_known = {}) const;
+
+  /// A section with nothing but defaults, for tests.
+  section defaults() const;
+  /// The part of config/reference.md about this kind.
+  std::string markdown() const;
+
+  std::string name, summary;
+  std::vector<field> fields;
+};
+
+} // namespace rtdp::config

@@ -1,0 +1,49 @@
+/// The seven-part name of a table version, and patterns over it.
+/// The only place that splits or joins such names.
+#pragma once
+
+#include "runtime/core/error.hpp"
+
+#include <array>
+#include <compare>
+#include <string>
+#include <string_view>
+
+namespace rtdp::ums {
+
+/// `datastore.instance.database.table.version.dbpartition.tablepartition`.
+/// For PostgreSQL the third part is the schema; for SQLite it is `main`.
+class ns {
+public:
+  enum part : size_t { datastore, instance, database, table, version, db_partition, table_partition };
+
+  ns() = default;
+  ns(std::string datastore, std::string instance, std::string database, std::string table,
+     std::string version = "0", std::string db_partition = "0", std::string table_partition = "0");
+
+  /// Reads a name or a pattern. A part with a dot, a star, a blank or a quote stands in double
+  /// quotes, doubled inside, as SQL writes it. Missing trailing parts are `*`. Rejects more than
+  /// seven parts, an empty part and an open quote, and says at which character.
+  static result<ns> parse(std::string_view text);
+
+  /// The inverse of `parse`, always seven parts.
+  std::string text() const;
+
+  const std::string& operator[](part p) const { return parts_[p]; }
+  void set(part p, std::string value);
+
+  /// True when any part is the wildcard.
+  bool is_pattern() const;
+
+  /// Part by part: equal, or a wildcard on this side. A wildcard is a part that is exactly an
+  /// unquoted `*`; a table really named `*` is written `"*"` and matches only itself.
+  bool matches(const ns& name) const;
+
+  auto operator<=>(const ns&) const = default;
+
+private:
+  std::array<std::string, 7> parts_;
+  std::array<bool, 7> any_{};
+};
+
+} // namespace rtdp::ums
