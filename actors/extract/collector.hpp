@@ -38,7 +38,9 @@ public:
   ums::batch& row(handle table, char op, int64_t ts_us,
                   ums::protocol kind = ums::protocol::increment_data);
 
-  /// Takes the row just begun back, half-filled or not, and keeps it as a dead letter. Its id stays used.
+  /// Takes the row just begun back, half-filled or not, and keeps it as a dead letter. Its id stays
+  /// used. When it is the 'u' of a 'b' row, the 'b' goes with it: a before-image never stands
+  /// alone. A spoiled 'b' leaves its 'u' alone.
   void spoil(std::string reason, std::string bytes);
 
   /// The table was emptied.
@@ -74,25 +76,53 @@ public:
   taken take();
 
 private:
+  static constexpr size_t none = SIZE_MAX;
+  /// What `table` made a handle for.
   struct version {
     ums::schema_ptr schema;
+    /// Index in `tables_`.
+    size_t table = 0;
+    /// Bytes that every row takes, and the columns that take more.
+    size_t fixed_bytes = 0;
+    std::vector<uint32_t> texts;
+    /// Rows of its last finished batch: what the next one reserves.
+    size_t rows_before = 0;
   };
-  ums::batch& open_batch(handle table, ums::protocol kind);
+  /// All versions and column sets of one table; rows of one table keep their order.
+  struct table_state {
+    std::vector<handle> handles;
+    /// Index in `batches_` of its last batch, the only one that may still grow.
+    size_t last = none;
+    handle last_handle = none;
+  };
+  struct open_row {
+    size_t batch = none;
+    handle table = none;
+    int64_t id = 0;
+    char op = 0;
+  };
+  size_t table_index(ums::ns name);
+  size_t open_batch(handle table, ums::protocol kind);
   void control(const ums::ns& table, int64_t ts_us, ums::protocol kind);
+  size_t text_bytes(handle table, const ums::batch& b) const;
+  void close_row();
+  void drop_last_row(size_t batch, handle table);
 
   int64_t next_id_;
   size_t rows_max_, bytes_max_;
   size_t rows_ = 0;
+  /// Bytes of everything but the row that is open.
+  size_t bytes_ = 0;
   std::vector<version> versions_;
+  std::vector<table_state> tables_;
+  std::map<ums::ns, size_t> table_of_;
   std::vector<ums::batch> batches_;
-  /// Last batch of each table (index in `batches_`): the only one that may still grow.
-  std::map<ums::ns, size_t> last_of_;
+  /// Of each batch: its text bytes without the open row.
+  std::vector<size_t> text_of_;
   std::vector<bad_row> bad_;
   std::string position_;
   int64_t position_next_id_ = 0;
-  size_t row_batch_ = 0;
-  size_t control_bytes_ = 0;
-  bool row_open_ = false;
+  open_row open_, previous_;
 };
 
 } // namespace rtdp::extract

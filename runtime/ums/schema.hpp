@@ -33,7 +33,7 @@ struct field {
   bool encoded = false;
   /// The type as the source names it, e.g. "numeric(12,2)". A sink of the same datastore creates
   /// its column from it. "native", left out if empty.
-  std::string native;
+  std::string native = {};
 
   bool operator==(const field&) const = default;
 };

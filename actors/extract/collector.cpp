@@ -1,0 +1,196 @@
+#include "actors/extract/collector.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace rtdp::extract {
+
+namespace {
+
+/// What a dead letter or a mark costs besides its text; keeps a flood of them bounded by bytes.
+constexpr size_t overhead_bytes = 256;
+constexpr size_t reserve_rows_max = 65'536;
+
+ums::field system_field(std::string_view name, ums::type type) {
+  return {.name = std::string(name), .type = type, .nullable = false};
+}
+
+size_t fixed_bytes_of(ums::type type) {
+  return ums::storage_of(type) == ums::storage::texts ? sizeof(uint32_t) : sizeof(int64_t);
+}
+
+} // namespace
+
+collector::collector(int64_t next_id, size_t rows_max, size_t bytes_max)
+    : next_id_(next_id), rows_max_(rows_max), bytes_max_(bytes_max) {}
+
+size_t collector::table_index(ums::ns name) {
+  // Versions and partitions of one table follow each other in one order of rows.
+  for (auto part : {ums::ns::version, ums::ns::db_partition, ums::ns::table_partition})
+    name.set(part, "0");
+  auto [at, added] = table_of_.try_emplace(std::move(name), tables_.size());
+  if (added)
+    tables_.emplace_back();
+  return at->second;
+}
+
+collector::handle collector::table(const ums::ns& name, const std::vector<ums::field>& columns,
+                                   int64_t batch_id) {
+  close_row();
+  auto schema = std::make_shared<ums::schema>();
+  schema->name = name;
+  schema->batch_id = batch_id;
+  schema->fields = {system_field(ums::id_name, ums::type::long_),
+                    system_field(ums::ts_name, ums::type::datetime),
+                    system_field(ums::op_name, ums::type::string)};
+  schema->fields.insert(schema->fields.end(), columns.begin(), columns.end());
+  auto index = table_index(name);
+  for (auto h : tables_[index].handles)
+    if (*versions_[h].schema == *schema)
+      return h;
+  version v;
+  v.table = index;
+  for (uint32_t i = 0; i < schema->fields.size(); ++i) {
+    v.fixed_bytes += fixed_bytes_of(schema->fields[i].type);
+    if (ums::storage_of(schema->fields[i].type) == ums::storage::texts)
+      v.texts.push_back(i);
+  }
+  v.schema = std::move(schema);
+  versions_.push_back(std::move(v));
+  tables_[index].handles.push_back(versions_.size() - 1);
+  return versions_.size() - 1;
+}
+
+size_t collector::text_bytes(handle table, const ums::batch& b) const {
+  size_t sum = 0;
+  for (auto i : versions_[table].texts)
+    sum += b.columns[i].arena().size();
+  return sum;
+}
+
+size_t collector::bytes() const {
+  if (open_.batch == none)
+    return bytes_;
+  return bytes_ + versions_[open_.table].fixed_bytes +
+         text_bytes(open_.table, batches_[open_.batch]) - text_of_[open_.batch];
+}
+
+void collector::close_row() {
+  if (open_.batch == none)
+    return;
+  auto text = text_bytes(open_.table, batches_[open_.batch]);
+  bytes_ += versions_[open_.table].fixed_bytes + text - std::exchange(text_of_[open_.batch], text);
+  previous_ = std::exchange(open_, {});
+}
+
+size_t collector::open_batch(handle table, ums::protocol kind) {
+  auto& state = tables_[versions_[table].table];
+  if (state.last != none && state.last_handle == table && batches_[state.last].kind == kind)
+    return state.last;
+  auto& b = batches_.emplace_back(versions_[table].schema, kind);
+  text_of_.push_back(0);
+  for (auto& c : b.columns)
+    c.reserve(versions_[table].rows_before);
+  state.last = batches_.size() - 1;
+  state.last_handle = table;
+  return state.last;
+}
+
+ums::batch& collector::row(handle table, char op, int64_t ts_us, ums::protocol kind) {
+  close_row();
+  auto at = open_batch(table, kind);
+  auto& b = batches_[at];
+  auto id = next_id_;
+  if (op != 'b')
+    ++next_id_;
+  b.columns[0].append_int(id);
+  b.columns[1].append_int(ts_us);
+  b.columns[2].append_text({&op, 1});
+  open_ = {.batch = at, .table = table, .id = id, .op = op};
+  ++rows_;
+  return b;
+}
+
+void collector::drop_last_row(size_t batch, handle table) {
+  auto& b = batches_[batch];
+  auto keep = b.rows() - 1;
+  for (auto& c : b.columns)
+    c.truncate(keep);
+  text_of_[batch] = text_bytes(table, b);
+  --rows_;
+}
+
+void collector::spoil(std::string reason, std::string bytes) {
+  if (open_.batch == none)
+    return;
+  auto spoiled = std::exchange(open_, {});
+  drop_last_row(spoiled.batch, spoiled.table);
+  bool orphan = spoiled.op == 'u' && previous_.batch != none && previous_.op == 'b' &&
+                previous_.id == spoiled.id;
+  if (orphan) {
+    auto text = text_of_[previous_.batch];
+    drop_last_row(previous_.batch, previous_.table);
+    bytes_ -= versions_[previous_.table].fixed_bytes + text - text_of_[previous_.batch];
+  }
+  previous_ = {};
+  bytes_ += overhead_bytes + reason.size() + bytes.size();
+  bad_.push_back({.table = versions_[spoiled.table].schema->name,
+                  .reason = std::move(reason),
+                  .bytes = std::move(bytes)});
+}
+
+void collector::control(const ums::ns& table, int64_t ts_us, ums::protocol kind) {
+  close_row();
+  auto schema = std::make_shared<ums::schema>();
+  schema->name = table;
+  schema->fields = {system_field(ums::id_name, ums::type::long_),
+                    system_field(ums::ts_name, ums::type::datetime)};
+  auto& b = batches_.emplace_back(std::move(schema), kind);
+  b.columns[0].append_int(next_id_++);
+  b.columns[1].append_int(ts_us);
+  text_of_.push_back(0);
+  bytes_ += overhead_bytes;
+  // Rows of the table that come later belong behind the mark.
+  tables_[table_index(table)].last = none;
+}
+
+void collector::truncate(const ums::ns& table, int64_t ts_us) {
+  control(table, ts_us, ums::protocol::increment_truncate);
+}
+
+void collector::heartbeat(const ums::ns& table, int64_t ts_us) {
+  control(table, ts_us, ums::protocol::increment_heartbeat);
+}
+
+void collector::terminate(const ums::ns& table, int64_t ts_us) {
+  control(table, ts_us, ums::protocol::increment_termination);
+}
+
+void collector::commit(std::string position) {
+  close_row();
+  position_ = std::move(position);
+  position_next_id_ = next_id_;
+}
+
+collector::taken collector::take() {
+  close_row();
+  for (auto& state : tables_) {
+    if (state.last != none)
+      versions_[state.last_handle].rows_before =
+          std::min(batches_[state.last].rows(), reserve_rows_max);
+    state.last = none;
+  }
+  // A batch is empty when its only rows were spoiled.
+  std::erase_if(batches_, [](const ums::batch& b) { return b.rows() == 0; });
+  taken out{.batches = std::exchange(batches_, {}),
+            .bad = std::exchange(bad_, {}),
+            .position = std::exchange(position_, {}),
+            .next_id = position_next_id_,
+            .rows = std::exchange(rows_, 0)};
+  text_of_.clear();
+  bytes_ = 0;
+  previous_ = {};
+  return out;
+}
+
+} // namespace rtdp::extract
