@@ -47,7 +47,11 @@ private:
   struct closer {
     void operator()(sqlite3_stmt* s) const { sqlite3_finalize(s); }
   };
+  /// Remembers the first binding that failed, for the next `step` to report.
+  statement& noted(int code);
+
   std::unique_ptr<sqlite3_stmt, closer> stmt_;
+  int bind_code_ = SQLITE_OK;
 };
 
 class database {
@@ -74,6 +78,8 @@ private:
   struct closer {
     void operator()(sqlite3* d) const { sqlite3_close_v2(d); }
   };
+  static result<database> connect(const std::string& path, int flags);
+
   std::unique_ptr<sqlite3, closer> db_;
 };
 
