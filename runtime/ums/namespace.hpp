@@ -18,6 +18,7 @@ public:
   enum part : size_t { datastore, instance, database, table, version, db_partition, table_partition };
 
   ns() = default;
+  /// Takes each part as it is: "*" here is a table of that name. Only `parse` makes wildcards.
   ns(std::string datastore, std::string instance, std::string database, std::string table,
      std::string version = "0", std::string db_partition = "0", std::string table_partition = "0");
 
@@ -26,10 +27,15 @@ public:
   /// seven parts, an empty part and an open quote, and says at which character.
   static result<ns> parse(std::string_view text);
 
+  /// The same for text that goes on after the seventh part, as keys of other systems do: what stands
+  /// behind the dot there is left in `rest`.
+  static result<ns> parse_head(std::string_view text, std::string_view& rest);
+
   /// The inverse of `parse`, always seven parts.
   std::string text() const;
 
   const std::string& operator[](part p) const { return parts_[p]; }
+  /// Takes the part as it is, like the constructor.
   void set(part p, std::string value);
 
   /// True when any part is the wildcard.
