@@ -86,6 +86,11 @@ void column::truncate(size_t rows) {
   if (!valid_.empty()) {
     valid_.resize(rows / 64 + 1);
     valid_.back() &= (uint64_t{1} << (rows % 64)) - 1;
+    // No bits again when the rows taken back held the only nulls.
+    auto full = [](uint64_t word) { return word == ~uint64_t{0}; };
+    if (valid_.back() == (uint64_t{1} << (rows % 64)) - 1 &&
+        std::all_of(valid_.begin(), valid_.end() - 1, full))
+      valid_.clear();
   }
 }
 
@@ -122,10 +127,10 @@ const column* batch::find(std::string_view name) const {
 }
 
 namespace {
-constexpr std::string_view protocol_names[]
-  = {"data_increment_data",      "data_initial_data",          "data_batch_data",
-     "data_increment_heartbeat", "data_increment_termination", "data_batch_termination",
-     "data_increment_truncate"};
+constexpr std::string_view protocol_names[] = {
+    "data_increment_data",      "data_initial_data",          "data_batch_data",
+    "data_increment_heartbeat", "data_increment_termination", "data_batch_termination",
+    "data_increment_truncate"};
 } // namespace
 
 std::string_view to_string(protocol p) { return protocol_names[size_t(p)]; }

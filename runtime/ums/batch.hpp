@@ -19,7 +19,9 @@ public:
   ums::type type() const { return type_; }
   size_t size() const { return rows_; }
 
-  bool is_null(size_t row) const { return !valid_.empty() && !(valid_[row / 64] >> (row % 64) & 1); }
+  bool is_null(size_t row) const {
+    return !valid_.empty() && !(valid_[row / 64] >> (row % 64) & 1);
+  }
   bool has_nulls() const { return !valid_.empty(); }
   /// Bit n of word n/64 is 1 when row n has a value. Empty when every row has one.
   std::span<const uint64_t> validity() const { return valid_; }
@@ -43,6 +45,7 @@ public:
     reals_.push_back(value);
     grow_valid();
   }
+  /// REQUIRES: all text of a column stays below 4 GiB.
   void append_text(std::string_view value) {
     arena_.insert(arena_.end(), value.begin(), value.end());
     ends_.push_back(uint32_t(arena_.size()));
@@ -54,7 +57,9 @@ public:
   void truncate(size_t rows);
   void reserve(size_t rows);
   /// Bytes held, for limits in bytes.
-  size_t bytes() const { return ints_.size() * 8 + reals_.size() * 8 + ends_.size() * 4 + arena_.size(); }
+  size_t bytes() const {
+    return ints_.size() * 8 + reals_.size() * 8 + ends_.size() * 4 + arena_.size();
+  }
 
 private:
   void grow_valid() {

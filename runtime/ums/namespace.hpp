@@ -15,7 +15,15 @@ namespace rtdp::ums {
 /// For PostgreSQL the third part is the schema; for SQLite it is `main`.
 class ns {
 public:
-  enum part : size_t { datastore, instance, database, table, version, db_partition, table_partition };
+  enum part : size_t {
+    datastore,
+    instance,
+    database,
+    table,
+    version,
+    db_partition,
+    table_partition
+  };
 
   ns() = default;
   /// Takes each part as it is: "*" here is a table of that name. Only `parse` makes wildcards.
@@ -27,8 +35,8 @@ public:
   /// seven parts, an empty part and an open quote, and says at which character.
   static result<ns> parse(std::string_view text);
 
-  /// The same for text that goes on after the seventh part, as keys of other systems do: what stands
-  /// behind the dot there is left in `rest`.
+  /// The same for text that goes on after the seventh part, as keys of other systems do: what
+  /// stands behind the dot there is left in `rest`.
   static result<ns> parse_head(std::string_view text, std::string_view& rest);
 
   /// The inverse of `parse`, always seven parts.

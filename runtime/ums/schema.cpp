@@ -20,9 +20,9 @@ std::vector<std::string> schema::keys() const {
 }
 
 namespace {
-constexpr std::string_view type_names[]
-  = {"string",  "int",  "long",     "float",   "double",    "boolean",
-     "date",    "datetime", "decimal", "binary", "jsonarray", "jsonobject"};
+constexpr std::string_view type_names[] = {"string",  "int",     "long",      "float",
+                                           "double",  "boolean", "date",      "datetime",
+                                           "decimal", "binary",  "jsonarray", "jsonobject"};
 } // namespace
 
 std::string_view to_string(type t) { return type_names[size_t(t)]; }

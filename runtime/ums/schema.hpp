@@ -27,7 +27,8 @@ struct field {
   std::string name;
   ums::type type = ums::type::string;
   bool nullable = true;
-  /// True for a part of the source's primary key. Key of the field object: "key", left out if false.
+  /// True for a part of the source's primary key. Key of the field object: "key", left out if
+  /// false.
   bool key = false;
   /// True when the value was masked. "encoded", left out if false.
   bool encoded = false;
