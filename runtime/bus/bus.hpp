@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,11 +37,11 @@ struct message {
 
 struct topic_options {
   int32_t partitions = 1;
-  /// Messages older than this may go; 0 keeps them.
-  std::chrono::milliseconds retention{std::chrono::hours{24 * 7}};
-  /// The oldest go when a partition is larger; 0 keeps them.
-  int64_t retention_bytes = 0;
-  /// Keeps only the last message of a key.
+  /// Messages older than this may go; 0 keeps them. Default: what the bus's settings say.
+  std::optional<std::chrono::milliseconds> retention;
+  /// The oldest go when a partition is larger; 0 keeps them. Default: what the bus's settings say.
+  std::optional<int64_t> retention_bytes;
+  /// Keeps at least the last message of a key, whatever its age.
   bool compact = false;
 };
 
@@ -59,8 +60,8 @@ public:
   virtual error send(const partition& to, std::string_view key, std::string_view value) = 0;
 
   /// Returns when everything sent so far is durable, or an error after `timeout`. After an error it
-  /// is unknown which of the messages arrived: drop the producer, make a new one and send again from
-  /// the last flushed position.
+  /// is unknown which of the messages arrived: drop the producer, make a new one and send again
+  /// from the last flushed position.
   virtual error flush(std::chrono::milliseconds timeout) = 0;
 };
 
@@ -74,7 +75,8 @@ public:
 
   /// Waits up to `wait` for the first message, then takes what is there, up to about `bytes_max`.
   /// Appends to `out`, in offset order per partition. No message is not an error.
-  virtual error poll(std::chrono::milliseconds wait, size_t bytes_max, std::vector<message>& out) = 0;
+  virtual error poll(std::chrono::milliseconds wait, size_t bytes_max,
+                     std::vector<message>& out) = 0;
 };
 
 class bus {

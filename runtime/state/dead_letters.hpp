@@ -13,14 +13,15 @@
 namespace rtdp::state {
 
 struct dead_letter {
-  int64_t id = 0;         ///< given by the store
-  std::string component;  ///< "source.shop", "stream.main", "flow.orders"
-  std::string ns;         ///< UMS namespace, empty if unknown
-  std::string topic;      ///< empty when the row never reached the bus
+  int64_t id = 0;        ///< given by the store
+  std::string component{}; ///< "source.shop", "stream.main", "flow.orders"
+  std::string ns{};        ///< UMS namespace, empty if unknown
+  std::string topic{};     ///< empty when the row never reached the bus
   int32_t partition = 0;
   int64_t offset = -1;
-  std::string reason;
-  std::string bytes;      ///< a complete UMS message of one row, or the raw message when it could not be read
+  std::string reason{};
+  std::string
+      bytes; ///< a complete UMS message of one row, or the raw message when it could not be read
   int64_t at_us = 0;
 };
 

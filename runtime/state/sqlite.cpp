@@ -172,13 +172,16 @@ result<database> database::connect(const std::string& path, int flags) {
   return opened;
 }
 
-result<database> database::open(const std::string& path, durability d) {
+result<database> database::open(const std::string& path, durability d, int page_bytes) {
   if (path != ":memory:")
     if (auto failed = make_folder_of(path))
       return failed;
   auto opened = connect(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
   if (!opened)
     return opened;
+  // The size of a page is fixed once the file is in WAL mode.
+  if (auto failed = opened->exec("PRAGMA page_size = " + std::to_string(page_bytes)))
+    return failed;
   if (auto failed = enter_wal(opened->handle()))
     return failed;
   const char* synchronous = d == durability::full ? "FULL" : "NORMAL";
@@ -194,6 +197,13 @@ result<database> database::open_read_only(const std::string& path) {
   if (opened)
     if (auto failed = opened->exec("SELECT count(*) FROM sqlite_schema"))
       return failed;
+  return opened;
+}
+
+result<database> database::open_existing(const std::string& path, std::chrono::milliseconds busy) {
+  auto opened = connect(path, SQLITE_OPEN_READWRITE);
+  if (opened)
+    sqlite3_busy_timeout(opened->handle(), int(busy.count()));
   return opened;
 }
 

@@ -6,6 +6,7 @@
 
 #include <sqlite3.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,7 +18,8 @@ namespace rtdp::state {
 /// SQLITE_FULL, IOERR, BUSY, LOCKED, CANTOPEN are `unavailable`; everything else `rejected`.
 error sqlite_error(sqlite3* db, int code, std::string_view doing);
 
-/// A prepared statement. Parameters and columns count as in SQLite: parameters from 1, columns from 0.
+/// A prepared statement. Parameters and columns count as in SQLite: parameters from 1, columns from
+/// 0.
 class statement {
 public:
   statement() = default;
@@ -65,8 +67,14 @@ public:
 
   database() = default;
   /// Creates the file and its folder when missing. ":memory:" is allowed.
-  static result<database> open(const std::string& path, durability d = durability::full);
+  /// `page_bytes` counts only when the file is new.
+  static result<database> open(const std::string& path, durability d = durability::full,
+                               int page_bytes = 4096);
   static result<database> open_read_only(const std::string& path);
+  /// Somebody else's file: never created, its journal mode and settings stay as they are; waits for
+  /// its lock at most `busy`. Touches nothing yet: that it is a database shows at the first
+  /// statement.
+  static result<database> open_existing(const std::string& path, std::chrono::milliseconds busy);
 
   /// Runs one or several statements without results.
   error exec(const std::string& sql);

@@ -30,8 +30,8 @@ error create(database& db, int64_t version, const std::string& schema) {
 } // namespace
 
 result<database> open_store(const std::string& path, int64_t version, const std::string& schema,
-                            database::durability d) {
-  auto db = database::open(path, d);
+                            database::durability d, int page_bytes) {
+  auto db = database::open(path, d, page_bytes);
   if (!db)
     return db;
   auto found = version_of(*db);

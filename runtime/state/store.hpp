@@ -11,6 +11,7 @@ namespace rtdp::state {
 /// Opens `path` and, when it is new, runs `schema` and stores `version`, both or neither. A file
 /// with another version is `rejected`.
 result<database> open_store(const std::string& path, int64_t version, const std::string& schema,
-                            database::durability d = database::durability::full);
+                            database::durability d = database::durability::full,
+                            int page_bytes = 4096);
 
 } // namespace rtdp::state
