@@ -1,0 +1,93 @@
+/// A node without actors: lists and dead letters that the test fills, calls that it can look at.
+#pragma once
+
+#include "runtime/ops/control.hpp"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace rtdp::ops::test {
+
+class fake_node : public control {
+public:
+  std::map<component_class, std::vector<component>> lists;
+  std::vector<letter> letters;
+  std::vector<std::string> reasons;
+  /// "start orders", "rewind orders to 42", in the order in which they came.
+  std::vector<std::string> calls;
+  /// What every call that changes something answers.
+  error answer;
+  /// What every list answers.
+  error list_answer;
+
+  node_info node() override { return {"n1", "0.1.0", 1'795'342'404'000'000}; }
+  readiness ready() override { return {reasons}; }
+  result<std::vector<component>> list(component_class c) override {
+    if (list_answer)
+      return list_answer;
+    return lists[c];
+  }
+
+  error start_flow(const std::string& name) override { return called("start " + name); }
+  error stop_flow(const std::string& name) override { return called("stop " + name); }
+  error rewind_flow(const std::string& name, const std::string& to) override {
+    return called("rewind " + name + " to " + to);
+  }
+
+  result<std::vector<letter>> dead_letters(const std::string& of, int64_t limit) override {
+    std::vector<letter> found;
+    for (const auto& l : letters)
+      if ((of.empty() || l.component == of) && int64_t(found.size()) < limit)
+        found.push_back(l);
+    return found;
+  }
+  result<std::optional<letter>> dead_letter(int64_t id) override {
+    for (const auto& l : letters)
+      if (l.id == id)
+        return std::optional(l);
+    return std::optional<letter>();
+  }
+  error drop_dead_letter(int64_t id) override {
+    std::erase_if(letters, [id](const letter& l) { return l.id == id; });
+    return called("drop " + std::to_string(id));
+  }
+  error replay_dead_letter(int64_t id) override { return called("replay " + std::to_string(id)); }
+  result<int64_t> replay_dead_letters(const std::string& of) override {
+    if (auto e = called("replay all " + of))
+      return e;
+    return int64_t(letters.size());
+  }
+
+private:
+  error called(std::string what) {
+    calls.push_back(std::move(what));
+    return answer;
+  }
+};
+
+inline component a_flow(const std::string& name, state s = state::running,
+                        const std::string& reason = "") {
+  component c{component_class::flow, name, "sync", s, reason, "n1", 1'795'342'404'000'000, {}};
+  c.set(facts::source, "sqlite.shop.main." + name).set(facts::sink, "dw." + name);
+  c.set(facts::rows_in, int64_t{120'000}).set(facts::rows_out, int64_t{119'500});
+  c.set(facts::lag_rows, int64_t{500}).set(facts::lag_seconds, 0.25);
+  c.set(facts::latency_p50_ms, 4.2).set(facts::latency_p99_ms, 17.5);
+  c.set(facts::dead_letters, int64_t{0}).set(facts::epoch, int64_t{3});
+  return c;
+}
+
+inline letter a_letter(int64_t id, const std::string& component = "flow.orders") {
+  return {id,
+          component,
+          "sqlite.shop.main.orders.0.0.0",
+          "shop.orders",
+          0,
+          41,
+          "no such column",
+          R"({"a":1})",
+          1'795'342'404'213'456};
+}
+
+} // namespace rtdp::ops::test
