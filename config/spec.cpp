@@ -128,7 +128,7 @@ bool read(const place& at, texts& out) {
     auto item = at.item(i);
     if (item.node.is != shape::scalar)
       item.expects("text");
-    good &= item.node.is == shape::scalar && is_option(item, item.node.text);
+    good &= item.node.is == shape::scalar && (item.node.broken || is_option(item, item.node.text));
     out.push_back(item.node.text);
   }
   return good;

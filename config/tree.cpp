@@ -114,7 +114,7 @@ private:
   void open(const YAML::Mark& mark, const std::string& tag, shape is, YAML::anchor_t anchor) {
     check_tag(mark, tag);
     if (wants_key())
-      refuse(mark, "a key must be plain text");
+      refuse(mark, "a key must be plain text; is a bracket or brace left open?");
     if (open_.size() >= depth_max)
       refuse(mark, too_deep());
     begin(mark, is, anchor);
@@ -198,6 +198,13 @@ bool is_text(std::string_view text, std::vector<problem>& problems) {
   return valid == text.size();
 }
 
+/// Whether the line, counted from 0, begins with white space that holds a tab.
+bool is_indented_by_tab(std::string_view text, int line) {
+  for (; line > 0 && !text.empty(); --line)
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  return text.substr(0, text.find_first_not_of(" \t")).find('\t') != text.npos;
+}
+
 std::string own_words(const std::string& message) {
   for (const auto* quotes : {"invalid unicode", "unknown escape character", "bad YAML version",
                              "the referenced anchor is not defined"})
@@ -256,6 +263,8 @@ tree parse_yaml(std::string_view text, std::vector<problem>& problems) {
     // Some messages end in ": " and a piece of the file, which may be part of a secret.
     auto what =
         fmt::format("is not valid YAML, column {}: {}", e.mark.column + 1, own_words(e.msg));
+    if (is_indented_by_tab(text, e.mark.line))
+      what += "; indent with blanks, not with tabs";
     problems.push_back({e.mark.line + 1, "", what});
   } catch (const std::exception&) {
     problems.push_back({0, "", "is not valid YAML: the parser gave up"});

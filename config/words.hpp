@@ -9,7 +9,7 @@
 namespace rtdp::config {
 
 /// The candidate that `word` was probably meant to be; empty when none is near: at most one edit in
-/// three letters.
+/// three letters, two swapped neighbours being one edit.
 std::string closest(std::string_view word, const std::vector<std::string>& candidates);
 
 /// "; did you mean iud?", or nothing.
