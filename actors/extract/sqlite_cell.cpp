@@ -175,8 +175,9 @@ std::string append_cell(const state::statement& row, int at, const column& from,
                         ums::column& into) {
   int storage_class = sqlite3_column_type(row.handle(), at);
   if (storage_class == SQLITE_NULL && from.key > 0)
-    return "column " + sql_name(from.name) + " is part of the primary key and is NULL: such a row "
-                                           "cannot be told from another one";
+    return "column " + sql_name(from.name) +
+           " is part of the primary key and is NULL: such a row "
+           "cannot be told from another one";
   if (storage_class == SQLITE_NULL) {
     into.append_null();
     return {};

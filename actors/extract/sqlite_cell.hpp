@@ -11,14 +11,15 @@
 
 namespace rtdp::extract::sqlite {
 
-/// Appends the value in result column `at` of a row. Empty text: done. Else the reason why the value
-/// does not fit the column, and nothing was appended: it is never bent into something else.
+/// Appends the value in result column `at` of a row. Empty text: done. Else the reason why the
+/// value does not fit the column, and nothing was appended: it is never bent into something else.
 ///
 /// What each UMS type takes (NULL always):
 ///   long      INTEGER
 ///   double    REAL
 ///   boolean   INTEGER 0 or 1
-///   decimal   INTEGER, REAL (DECIMAL columns of SQLite store 12.30 as the REAL 12.3: what is handed
+///   decimal   INTEGER, REAL (DECIMAL columns of SQLite store 12.30 as the REAL 12.3: what is
+///   handed
 ///             over is the shortest text that reads back as that REAL, "12.3"), and TEXT that is a
 ///             number
 ///   date, datetime   TEXT in ISO 8601; not INTEGER and not REAL, since a number may mean seconds,

@@ -39,7 +39,8 @@ result<int64_t> change_log::trimmed() {
 }
 
 error change_log::set_state(std::string_view name, int64_t value) {
-  auto row = db_->prepare("UPDATE " + sql_name(name_ + "_state") + " SET value = ?2 WHERE name = ?1");
+  auto row =
+      db_->prepare("UPDATE " + sql_name(name_ + "_state") + " SET value = ?2 WHERE name = ?1");
   if (!row)
     return row.error();
   row->bind(1, name).bind(2, value);
@@ -52,7 +53,8 @@ error change_log::make_tables() {
       "(seq INTEGER PRIMARY KEY AUTOINCREMENT, layout INTEGER NOT NULL, op TEXT NOT NULL, "
       "at INTEGER NOT NULL, c0); CREATE TABLE IF NOT EXISTS " +
       sql_name(name_ + "_layouts") +
-      "(id INTEGER PRIMARY KEY, tbl TEXT NOT NULL, version INTEGER NOT NULL, columns TEXT NOT NULL, "
+      "(id INTEGER PRIMARY KEY, tbl TEXT NOT NULL, version INTEGER NOT NULL, columns TEXT NOT "
+      "NULL, "
       "before_images INTEGER NOT NULL, ended INTEGER NOT NULL DEFAULT 0); "
       "CREATE TABLE IF NOT EXISTS " +
       sql_name(name_ + "_state") +
@@ -112,7 +114,8 @@ const layout* change_log::newest(const std::string& table) const {
 }
 
 const layout* change_log::before(const layout& l) const {
-  for (auto at = std::make_reverse_iterator(layouts_.lower_bound(l.id)); at != layouts_.rend(); ++at)
+  for (auto at = std::make_reverse_iterator(layouts_.lower_bound(l.id)); at != layouts_.rend();
+       ++at)
     if (at->second.table == l.table)
       return &at->second;
   return nullptr;
@@ -120,8 +123,8 @@ const layout* change_log::before(const layout& l) const {
 
 error change_log::widen(size_t columns) {
   for (; width_ < columns; ++width_)
-    if (auto failed = db_->exec("ALTER TABLE " + sql_name(name_) + " ADD COLUMN c" +
-                                std::to_string(width_)))
+    if (auto failed =
+            db_->exec("ALTER TABLE " + sql_name(name_) + " ADD COLUMN c" + std::to_string(width_)))
       return failed;
   return {};
 }
@@ -199,8 +202,9 @@ error change_log::end_layout(const layout& l) {
 
 error change_log::capture_one(const wanted_table& wanted) {
   if (wanted.name == name_ || wanted.name == name_ + "_layouts" || wanted.name == name_ + "_state")
-    return rejected("table " + sql_name(wanted.name) + " belongs to the change log itself; set `log` "
-                                                     "to another name if it is yours");
+    return rejected("table " + sql_name(wanted.name) +
+                    " belongs to the change log itself; set `log` "
+                    "to another name if it is yours");
   auto shape = describe(*db_, wanted.name);
   if (!shape)
     return shape.error();
@@ -219,8 +223,8 @@ error change_log::capture_one(const wanted_table& wanted) {
     return {};
   // Only the triggers change: each entry says by its op what it is.
   layouts_[last->id].before_images = wanted.before_images;
-  if (auto failed = db_->exec("UPDATE " + sql_name(name_ + "_layouts") + " SET before_images = " +
-                              (wanted.before_images ? "1" : "0") +
+  if (auto failed = db_->exec("UPDATE " + sql_name(name_ + "_layouts") +
+                              " SET before_images = " + (wanted.before_images ? "1" : "0") +
                               " WHERE id = " + std::to_string(last->id)))
     return failed;
   return make_triggers(*last, *shape);

@@ -2,25 +2,28 @@
 /// Plain class, owned by the sqlite source, one thread.
 ///
 /// Three tables, named after the setting `log`:
-///   rtdp_changes          one row an image: seq, layout, op, at, c0, c1, … (without type, so that each
-///                         value keeps its storage class). SQLite has one writer at a time and seq is
-///                         an AUTOINCREMENT, so the order of seq is the order of commits, over all
-///                         tables, and no seq is ever given twice.
+///   rtdp_changes          one row an image: seq, layout, op, at, c0, c1, … (without type, so that
+///   each
+///                         value keeps its storage class). SQLite has one writer at a time and seq
+///                         is an AUTOINCREMENT, so the order of seq is the order of commits, over
+///                         all tables, and no seq is ever given twice.
 ///   rtdp_changes_layouts  every version of every captured table: what c0, c1, … mean
 ///   rtdp_changes_state    the log's id, up to which seq it was trimmed, ids reserved for snapshots
 ///
-/// op is i, u, d or b as in UMS; `s` where a layout begins (c0 = 1: changes may have been missed, so
-/// what was read before counts no more); `e` where the capture of a table ends.
+/// op is i, u, d or b as in UMS; `s` where a layout begins (c0 = 1: changes may have been missed,
+/// so what was read before counts no more); `e` where the capture of a table ends.
 ///
 /// What the triggers cannot see, and what to do about it:
-///   - INSERT OR REPLACE that removes *another* row through a UNIQUE column fires no delete trigger,
+///   - INSERT OR REPLACE that removes *another* row through a UNIQUE column fires no delete
+///   trigger,
 ///     unless the writer sets PRAGMA recursive_triggers = ON. A table that has a UNIQUE constraint
 ///     besides its key needs that. (The replaced row of the same key is no problem.)
 ///   - VACUUM may give new rowids to a table without a primary key: give such a table a key.
 ///   - ALTER TABLE … DROP COLUMN is refused by SQLite while a trigger names the column. Drop the
 ///     three triggers of the table in the same transaction; they come back by themselves and
 ///     the table is read again.
-///   - A writer with PRAGMA writable_schema, or one that drops the triggers: found by the next look at
+///   - A writer with PRAGMA writable_schema, or one that drops the triggers: found by the next look
+///   at
 ///     the schema; the table is then emptied in the targets and read again.
 #pragma once
 
@@ -46,7 +49,8 @@ public:
   change_log(state::database& db, std::string name) : db_(&db), name_(std::move(name)) {}
 
   /// Makes log and triggers fit `tables` as they are now, in one transaction: begins layouts, ends
-  /// those of tables that are no longer wanted, writes `s` and `e` entries. Does nothing when all fits.
+  /// those of tables that are no longer wanted, writes `s` and `e` entries. Does nothing when all
+  /// fits.
   error capture(const std::vector<wanted_table>& tables);
 
   /// What the schema was when `capture` last looked: PRAGMA schema_version.

@@ -10,8 +10,8 @@ std::string each_key(const layout& l, std::string_view before, std::string_view 
                      std::string_view by) {
   std::string sql;
   for (auto k : l.keys())
-    sql += (sql.empty() ? "" : std::string(by)) + std::string(before) + sql_name(l.columns[k].name) +
-           std::string(behind);
+    sql += (sql.empty() ? "" : std::string(by)) + std::string(before) +
+           sql_name(l.columns[k].name) + std::string(behind);
   return sql;
 }
 

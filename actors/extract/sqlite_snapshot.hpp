@@ -1,5 +1,6 @@
-/// Reads a table in the order of its primary key, in pieces, and says of a log entry whether its row
-/// lies behind the piece read last. Plain functions, used by the sqlite source only, in its read transaction.
+/// Reads a table in the order of its primary key, in pieces, and says of a log entry whether its
+/// row lies behind the piece read last. Plain functions, used by the sqlite source only, in its
+/// read transaction.
 #pragma once
 
 #include "actors/extract/sqlite_cell.hpp"

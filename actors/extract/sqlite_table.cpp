@@ -42,7 +42,8 @@ result<std::string> all_tables(state::database& db) {
 
 /// Rejects what cannot be captured; true for WITHOUT ROWID.
 result<bool> check_kind(state::database& db, const std::string& table) {
-  auto row = db.prepare("SELECT type, wr FROM pragma_table_list WHERE schema = 'main' AND name = ?1");
+  auto row =
+      db.prepare("SELECT type, wr FROM pragma_table_list WHERE schema = 'main' AND name = ?1");
   if (!row)
     return row.error();
   row->bind(1, std::string_view(table));
@@ -71,7 +72,8 @@ std::string same_key(const layout& l, std::string_view a, std::string_view b,
   for (auto k : l.keys()) {
     auto name = sql_name(l.columns[k].name);
     sql += sql.empty() ? "(" : " AND ";
-    sql += std::string(a) + "." + name + std::string(collate) + " IS " + std::string(b) + "." + name;
+    sql +=
+        std::string(a) + "." + name + std::string(collate) + " IS " + std::string(b) + "." + name;
   }
   return sql + ")";
 }
@@ -80,8 +82,8 @@ std::string same_key(const layout& l, std::string_view a, std::string_view b,
 std::string log_sql(std::string_view log, const layout& l, std::string_view op,
                     std::string_view image, const std::string& rest) {
   std::string into = "INSERT INTO " + sql_name(log) + "(layout, op, at";
-  std::string values = " SELECT " + std::to_string(l.id) + ", " + std::string(op) + ", " +
-                       std::string(now_sql);
+  std::string values =
+      " SELECT " + std::to_string(l.id) + ", " + std::string(op) + ", " + std::string(now_sql);
   for (size_t i = 0; i < l.columns.size(); ++i) {
     into += ", c" + std::to_string(i);
     values += ", " + std::string(image) + "." + sql_name(l.columns[i].name);
@@ -182,8 +184,9 @@ result<table_shape> describe(state::database& db, const std::string& table) {
     if (!*without_rowid && shape.rowid.empty() && !taken(name))
       shape.rowid = name;
   if (keys == 0 && shape.rowid.empty())
-    return rejected("table " + sql_name(table) + " has no primary key, and its columns hide rowid, "
-                                               "_rowid_ and oid; give it a primary key");
+    return rejected("table " + sql_name(table) +
+                    " has no primary key, and its columns hide rowid, "
+                    "_rowid_ and oid; give it a primary key");
   if (keys == 0) {
     shape.keyed_by_rowid = shape.key_never_null = true;
     shape.columns.insert(shape.columns.begin(), {.name = shape.rowid,
@@ -254,8 +257,9 @@ std::string trigger_name(std::string_view log, std::string_view table, char what
 std::string trigger_sql(std::string_view log, const layout& l, const table_shape& shape) {
   auto table = sql_name(l.table);
   // By rowid where there is one: exact whatever the key's collation, and the shortest way.
-  auto here = shape.rowid.empty() ? same_key(l, "t", "NEW")
-                                  : "t." + sql_name(shape.rowid) + " = NEW." + sql_name(shape.rowid);
+  auto here = shape.rowid.empty()
+                  ? same_key(l, "t", "NEW")
+                  : "t." + sql_name(shape.rowid) + " = NEW." + sql_name(shape.rowid);
   auto current = " FROM " + table + " AS t WHERE " + here;
   // BINARY: 'a' and 'A' are one key under NOCASE, but two keys for a target. The first of the two
   // comparisons is there for the index.
@@ -270,7 +274,8 @@ std::string trigger_sql(std::string_view log, const layout& l, const table_shape
   sql += create('u', "UPDATE");
   sql += log_sql(log, l, "'d'", "OLD", " WHERE NOT " + same + " AND " + gone);
   if (l.before_images)
-    sql += log_sql(log, l, "'b'", "OLD", " WHERE " + same + " AND EXISTS (SELECT 1" + current + ")");
+    sql +=
+        log_sql(log, l, "'b'", "OLD", " WHERE " + same + " AND EXISTS (SELECT 1" + current + ")");
   sql += log_sql(log, l, "CASE WHEN " + same + " THEN 'u' ELSE 'i' END", "t", current) + "END; ";
   sql += create('d', "DELETE") + log_sql(log, l, "'d'", "OLD", " WHERE " + gone) + "END; ";
   return sql;

@@ -1,5 +1,6 @@
 /// What the sqlite source knows of one captured table: its columns with their UMS types, and the
-/// SQL of the triggers that log its changes. Plain values and functions, used by the sqlite source only.
+/// SQL of the triggers that log its changes. Plain values and functions, used by the sqlite source
+/// only.
 #pragma once
 
 #include "runtime/state/sqlite.hpp"
@@ -20,9 +21,9 @@ std::string plain_name(std::string_view name);
 std::string_view utf8(const state::statement& row, int at);
 
 /// The UMS type of a column declared so. Names of types come first (BOOLEAN, DATE, DATETIME,
-/// TIMESTAMP, DECIMAL, NUMERIC), then SQLite's own rules of affinity: …INT… is long, …CHAR…, CLOB and
-/// TEXT are string, BLOB is binary, REAL, FLOA… and DOUB… are double. Anything else, and no type at
-/// all, is string, since such a column may hold anything.
+/// TIMESTAMP, DECIMAL, NUMERIC), then SQLite's own rules of affinity: …INT… is long, …CHAR…, CLOB
+/// and TEXT are string, BLOB is binary, REAL, FLOA… and DOUB… are double. Anything else, and no
+/// type at all, is string, since such a column may hold anything.
 ums::type type_of(std::string_view declared);
 
 struct column {
@@ -50,8 +51,8 @@ struct table_shape {
   bool key_never_null = false;
 };
 
-/// Reads a table's shape. `rejected` with what there is, when it is missing, not an ordinary table, or
-/// has a column that UMS keeps for itself.
+/// Reads a table's shape. `rejected` with what there is, when it is missing, not an ordinary table,
+/// or has a column that UMS keeps for itself.
 result<table_shape> describe(state::database& db, const std::string& table);
 
 /// A table version as the log knows it: stored beside the log, so that each entry can be read with
