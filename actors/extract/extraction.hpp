@@ -1,0 +1,99 @@
+/// The work of one source, without an actor around it: read with the driver, publish on the bus,
+/// store the position, let the source forget. Owned by the SOURCE actor; one thread.
+///
+/// The order is the promise: rows are durable on the bus before their position is stored, and the
+/// position is stored before the source may forget its log.
+#pragma once
+
+#include "actors/extract/driver.hpp"
+#include "actors/extract/publisher.hpp"
+#include "runtime/bus/bus.hpp"
+#include "runtime/core/error.hpp"
+#include "runtime/state/checkpoint.hpp"
+#include "runtime/state/dead_letters.hpp"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace rtdp::extract {
+
+struct extraction_settings {
+  /// The source's name; its component name in state and dead letters is "source.<name>".
+  std::string name;
+  std::string topic;
+  bus::topic_options topic_options;
+  std::string data_dir;
+  size_t rows_max = 50'000;
+  /// A message holds about this much; Kafka's own default limit is 1 MB.
+  size_t message_bytes = 256 * 1024;
+  /// Unconfirmed bytes on the bus before a flush is waited for.
+  size_t flush_bytes = 16 << 20;
+};
+
+/// What one `step` did, per table, for TABLE and metrics.
+struct step_outcome {
+  struct table {
+    ums::ns name;
+    uint64_t rows = 0;
+    ums::schema_ptr schema;
+  };
+  std::vector<table> tables;
+  uint64_t rows = 0;
+  uint64_t bytes = 0;
+  uint64_t dead_letters = 0;
+};
+
+class extraction {
+public:
+  using factory = std::function<std::unique_ptr<driver>()>;
+
+  extraction(extraction_settings settings, std::shared_ptr<bus::bus> bus, factory make_driver);
+
+  /// Loads the stored position and opens topic, producer and driver; also after any error of `step`,
+  /// since it is then unknown what reached the bus: everything behind the stored position is read again.
+  error open();
+
+  /// Reads for up to `wait`, publishes, and when nothing more is waiting, flushes and stores.
+  result<step_outcome> step(std::chrono::milliseconds wait);
+
+  /// Puts a mark of each table behind what was published: all before `now_us` has been handed over.
+  error mark();
+
+  /// Flushes and stores what can be. REQUIRES: open succeeded.
+  error finish();
+
+  /// True when the source has nothing more and all of it is durable on the bus.
+  bool idle() const;
+  source_progress progress() const { return driver_->progress(); }
+  int64_t next_id() const { return stored_.next_id; }
+  const std::string& position() const { return stored_.position; }
+  const extraction_settings& settings() const { return settings_; }
+
+private:
+  struct place {
+    std::string position;
+    int64_t next_id = 1;
+  };
+  error load();
+  /// The id after the highest on the bus: when the stored state is gone, old ids must not come again.
+  result<int64_t> id_behind_tail();
+  error keep_bad(const std::vector<bad_row>& rows);
+  error settle();
+
+  extraction_settings settings_;
+  std::shared_ptr<bus::bus> bus_;
+  factory make_driver_;
+  std::unique_ptr<driver> driver_;
+  std::optional<collector> collector_;
+  std::optional<publisher> publisher_;
+  std::optional<state::checkpoint_store> store_;
+  std::optional<state::dead_letter_store> dead_letters_;
+  place stored_;
+  /// Published, not yet durable.
+  std::optional<place> pending_;
+};
+
+} // namespace rtdp::extract

@@ -1,0 +1,153 @@
+#include "actors/extract/source_actor.hpp"
+
+#include "actors/extract/table_actor.hpp"
+#include "runtime/caf_error.hpp"
+#include "runtime/core/backoff.hpp"
+
+namespace rtdp::extract {
+
+namespace {
+
+using namespace std::chrono_literals;
+using self_pointer = runtime::source_actor::stateful_pointer<source_state>;
+
+/// How long a read waits for the first row: marks and stop wait as long at most.
+constexpr auto read_wait = 20ms;
+
+void tell(self_pointer self, std::string state, std::string reason) {
+  auto& s = self->state;
+  s.known.state = std::move(state);
+  s.known.reason = std::move(reason);
+  auto at = s.opened ? s.work->progress() : source_progress{};
+  s.known.texts["position"] = s.work->position();
+  s.known.texts["topic"] = s.work->settings().topic;
+  s.known.figures["next_id"] = s.work->next_id();
+  s.known.figures["idle"] = at.idle;
+  if (at.retained_bytes >= 0)
+    s.known.figures["retained_bytes"] = at.retained_bytes;
+  if (at.retained_bytes >= 0)
+    s.env.metrics->slot_retained_bytes({.source = s.work->settings().name}).Set(double(at.retained_bytes));
+  self->send(s.env.feedback, runtime::atom::status_v, s.known);
+}
+
+runtime::table_actor table_of(self_pointer self, const ums::ns& name) {
+  auto& s = self->state;
+  auto [at, is_new] = s.tables.try_emplace(name);
+  if (is_new)
+    at->second = self->spawn<caf::linked>(table_actor, s.env, s.work->settings().name, name.text());
+  return at->second;
+}
+
+void tell_tables(self_pointer self, const step_outcome& outcome) {
+  for (const auto& t : outcome.tables) {
+    runtime::report r;
+    r.state = "running";
+    r.figures["rows_in"] = int64_t(t.rows);
+    std::string columns;
+    for (size_t i = ums::system_columns; i < t.schema->fields.size(); ++i) {
+      const auto& f = t.schema->fields[i];
+      columns += (columns.empty() ? "" : ", ") + f.name + " " + std::string(to_string(f.type))
+                 + (f.key ? " key" : "");
+    }
+    r.texts["columns"] = columns;
+    self->send(table_of(self, t.name), runtime::atom::status_v, std::move(r));
+  }
+}
+
+void tell_snapshots(self_pointer self) {
+  for (const auto& t : self->state.work->progress().tables) {
+    runtime::report r;
+    r.state = "running";
+    r.texts["snapshot"] = t.snapshot_done ? "done" : "running";
+    r.figures["snapshot_rows_done"] = t.snapshot_rows;
+    r.figures["snapshot_rows_estimated"] = t.snapshot_rows_estimated;
+    self->send(table_of(self, t.name), runtime::atom::status_v, std::move(r));
+  }
+}
+
+/// Tries again later, or ends for good.
+void failed(self_pointer self, const error& e) {
+  auto& s = self->state;
+  s.opened = false;
+  s.env.metrics->errors({.source = s.work->settings().name}).Increment();
+  if (!(e == ec::unavailable)) {
+    self->quit(runtime::to_caf(e));
+    return;
+  }
+  tell(self, "starting", e.text());
+  s.env.metrics->retries({.source = s.work->settings().name}).Increment();
+  self->delayed_send(self, backoff{}.delay(s.attempt++, self->id()), runtime::atom::open_v);
+}
+
+void open(self_pointer self) {
+  auto& s = self->state;
+  if (auto e = s.work->open())
+    return failed(self, e);
+  s.opened = true;
+  tell(self, "running", "");
+  tell_snapshots(self);
+  self->send(self, runtime::atom::read_v);
+}
+
+void read(self_pointer self) {
+  auto& s = self->state;
+  if (!s.opened)
+    return;
+  auto outcome = s.work->step(read_wait);
+  if (!outcome)
+    return failed(self, outcome.error());
+  s.attempt = 0;
+  if (outcome->rows > 0) {
+    const auto& name = s.work->settings().name;
+    s.env.metrics->rows_out({.source = name}).Increment(double(outcome->rows));
+    s.env.metrics->bytes_out({.source = name}).Increment(double(outcome->bytes));
+    s.known.figures["rows_out"] += int64_t(outcome->rows);
+    tell_tables(self, *outcome);
+  }
+  if (outcome->dead_letters > 0) {
+    s.env.metrics->dead_letters({.source = s.work->settings().name})
+      .Increment(double(outcome->dead_letters));
+    s.known.figures["dead_letters"] += int64_t(outcome->dead_letters);
+  }
+  self->send(self, runtime::atom::read_v);
+}
+
+void mark(self_pointer self) {
+  if (!self->state.opened)
+    return;
+  if (auto e = self->state.work->mark())
+    return failed(self, e);
+  tell(self, "running", "");
+  tell_snapshots(self);
+}
+
+void stop(self_pointer self) {
+  if (self->state.opened)
+    if (auto e = self->state.work->finish())
+      return self->quit(runtime::to_caf(e));
+  tell(self, "stopped", "");
+  self->quit();
+}
+
+} // namespace
+
+runtime::source_actor::behavior_type source_actor(self_pointer self, runtime::environment env,
+                                                  std::shared_ptr<extraction> work,
+                                                  std::string kind) {
+  self->state.env = std::move(env);
+  self->state.work = std::move(work);
+  self->state.known.component = "source";
+  self->state.known.name = self->state.work->settings().name;
+  self->state.known.kind = std::move(kind);
+  tell(self, "starting", "");
+  self->send(self, runtime::atom::open_v);
+  return {
+    [self](runtime::atom::mark) { mark(self); },
+    [self](runtime::atom::idle) { return self->state.opened && self->state.work->idle(); },
+    [self](runtime::atom::stop) { stop(self); },
+    [self](runtime::atom::open) { open(self); },
+    [self](runtime::atom::read) { read(self); },
+  };
+}
+
+} // namespace rtdp::extract

@@ -1,0 +1,64 @@
+/// FLOW: the actor around a `pipeline`. Scheduled; owns its SINK, joins its STREAM, dies with either
+/// so that its supervisor starts both again from the progress stored with the data.
+#pragma once
+
+#include "actors/flow/pipeline.hpp"
+#include "runtime/environment.hpp"
+#include "runtime/protocol.hpp"
+
+#include <caf/typed_event_based_actor.hpp>
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace rtdp::flow {
+
+struct flow_settings {
+  std::string name;
+  /// UMS namespace pattern.
+  std::string pattern;
+  std::vector<std::string> topics;
+  int64_t epoch = 0;
+  /// Batches under way from STREAM to SINK at once: bounds memory, keeps SINK busy.
+  uint32_t credit = 4;
+  /// Above it the flow fails: so many bad rows mean that something else is wrong.
+  int64_t dead_letters_max = 10'000;
+  /// A heartbeat actor per source name; marks are told to the one they came from.
+  std::map<std::string, runtime::heartbeat_actor> heartbeats;
+};
+
+struct flow_state {
+  runtime::environment env;
+  flow_settings settings;
+  std::shared_ptr<pipeline> work;
+  runtime::sink_actor sink;
+  runtime::stream_actor stream;
+  runtime::report known;
+
+  /// A delivery between arrival and ack, in order of arrival.
+  struct under_way {
+    runtime::delivery what;
+    state::progress after;
+    bool done = false;
+    bool costs_credit = true;
+  };
+  std::deque<under_way> queue;
+  /// What is applied, and what of it the sink has stored.
+  state::progress applied, stored;
+  /// Time of the last mark that came through: everything committed before it is in the target.
+  int64_t complete_until_us = 0;
+  int64_t dead_letters = 0;
+  bool joined = false;
+  bool stopping = false;
+  static inline constexpr const char* name = "flow";
+};
+
+runtime::flow_actor::behavior_type
+flow_actor(runtime::flow_actor::stateful_pointer<flow_state> self, runtime::environment env,
+           flow_settings settings, std::shared_ptr<pipeline> work, runtime::sink_actor sink,
+           runtime::stream_actor stream);
+
+} // namespace rtdp::flow

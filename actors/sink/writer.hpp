@@ -1,0 +1,66 @@
+/// The work of one SINK, without an actor around it: connects the driver, takes the fence, prepares
+/// the target for each schema, writes batches, keeps bad rows as dead letters and stores progress
+/// where the driver cannot. Owned by the SINK actor; one thread.
+#pragma once
+
+#include "actors/sink/driver.hpp"
+#include "runtime/core/error.hpp"
+#include "runtime/protocol.hpp"
+#include "runtime/state/checkpoint.hpp"
+#include "runtime/state/dead_letters.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace rtdp::sink {
+
+struct writer_settings {
+  /// The flow's name; its component name in state and dead letters is "flow.<name>".
+  std::string flow;
+  std::string data_dir;
+  /// A sink without transactions: progress is stored at most this often.
+  std::chrono::milliseconds store_interval{200};
+};
+
+class writer {
+public:
+  writer(writer_settings settings, std::unique_ptr<driver> target)
+      : settings_(std::move(settings)), target_(std::move(target)) {}
+
+  /// Connects and takes the fence; also after `unavailable`. `epoch` 0: one more than the stored
+  /// one, kept for all later calls. Returns the progress stored with the data or in the checkpoint.
+  result<std::string> open(int64_t epoch);
+
+  /// Returns when the batch is durable, dead letters first. `unavailable`: call `open`, then this
+  /// again with the same order; what was written before counts. Otherwise the flow cannot go on.
+  result<runtime::write_receipt> write(const runtime::write_order& order);
+
+  /// Stores progress (its text) without rows.
+  error advance(const std::string& progress);
+
+  int64_t epoch() const { return epoch_; }
+
+private:
+  error open_stores();
+  error prepare(const ums::schema_ptr& schema);
+  /// Rows of `order.data` behind `written_`, in one piece if possible, in smaller ones to find the
+  /// bad.
+  error write_rows(const runtime::write_order& order, runtime::write_receipt& receipt);
+  error keep(const runtime::write_order& order, size_t origin_row, const std::string& reason);
+  error store(const std::string& progress, bool now);
+
+  writer_settings settings_;
+  std::unique_ptr<driver> target_;
+  std::optional<state::checkpoint_store> checkpoints_;
+  std::optional<state::dead_letter_store> dead_letters_;
+  ums::schema_ptr prepared_;
+  int64_t epoch_ = 0;
+  /// Rows of the order in hand that are applied (or kept as dead letters) already.
+  size_t written_ = 0;
+  uint64_t letters_ = 0;
+  int64_t stored_us_ = 0;
+};
+
+} // namespace rtdp::sink

@@ -1,0 +1,285 @@
+#include "runtime/cluster/node_actor.hpp"
+
+#include "runtime/caf_error.hpp"
+
+#include <algorithm>
+#include <memory>
+
+namespace rtdp::cluster {
+
+namespace {
+
+using namespace std::chrono_literals;
+using self_pointer = runtime::node_actor::stateful_pointer<node_state>;
+using kind = node_state::kind;
+using child = node_state::child;
+
+constexpr auto tick_interval = 100ms;
+constexpr auto ask_timeout = 10s;
+
+const char* to_string(kind k) {
+  return k == kind::source ? "source" : k == kind::stream ? "stream" : "flow";
+}
+
+moment now(self_pointer self) { return self->clock().now(); }
+
+void tell(self_pointer self, const child& c, std::string state, std::string reason) {
+  runtime::report r;
+  r.component = to_string(c.kind);
+  r.name = c.name;
+  r.state = std::move(state);
+  r.reason = std::move(reason);
+  self->send(self->state.env.feedback, runtime::atom::status_v, std::move(r));
+}
+
+child* find(self_pointer self, kind k, const std::string& name) {
+  for (auto& c : self->state.children)
+    if (c.kind == k && c.name == name)
+      return &c;
+  return nullptr;
+}
+
+void start(self_pointer self, child& c) {
+  auto& s = self->state;
+  c.restart_at.reset();
+  c.stopped = false;
+  c.failure.clear();
+  if (c.kind == kind::source) {
+    const auto& p = s.plan.sources[c.index];
+    auto source = p.spawn(*self);
+    auto& heartbeat = s.heartbeats[c.name];
+    if (heartbeat)
+      self->send_exit(heartbeat, caf::exit_reason::kill);
+    heartbeat = p.spawn_heartbeat(*self, source);
+    c.actor = caf::actor_cast<caf::strong_actor_ptr>(source);
+  } else if (c.kind == kind::stream) {
+    c.actor = caf::actor_cast<caf::strong_actor_ptr>(s.plan.streams[c.index].spawn(*self));
+  } else {
+    const auto& p = s.plan.flows[c.index];
+    auto* stream = find(self, kind::stream, p.stream);
+    if (!stream || !stream->actor) {
+      // Its stream is being restarted; the flow follows it.
+      c.restart_at = now(self) + tick_interval;
+      return;
+    }
+    c.actor = caf::actor_cast<caf::strong_actor_ptr>(
+      p.spawn(*self, caf::actor_cast<runtime::stream_actor>(stream->actor), s.heartbeats));
+  }
+  self->monitor(c.actor);
+}
+
+void stop(self_pointer self, const child& c) {
+  if (c.kind == kind::source)
+    self->send(caf::actor_cast<runtime::source_actor>(c.actor), runtime::atom::stop_v);
+  else if (c.kind == kind::stream)
+    self->send(caf::actor_cast<runtime::stream_actor>(c.actor), runtime::atom::stop_v);
+  else
+    self->send(caf::actor_cast<runtime::flow_actor>(c.actor), runtime::atom::stop_v);
+}
+
+/// Goes to the next stage that has something to stop; ends when there is none.
+void next_stage(self_pointer self) {
+  auto& s = self->state;
+  while (++s.stage <= 3) {
+    bool any = false;
+    for (auto& c : s.children)
+      if (int(c.kind) + 1 == s.stage && c.actor) {
+        stop(self, c);
+        any = true;
+      }
+    s.stage_since = now(self);
+    if (any)
+      return;
+  }
+  self->quit();
+}
+
+void stop_all(self_pointer self) {
+  auto& s = self->state;
+  if (s.stage > 0)
+    return;
+  for (auto& c : s.children)
+    c.restart_at.reset();
+  for (auto& [name, heartbeat] : s.heartbeats)
+    self->send_exit(heartbeat, caf::exit_reason::kill);
+  s.heartbeats.clear();
+  next_stage(self);
+}
+
+bool stage_done(const node_state& s) {
+  return std::none_of(s.children.begin(), s.children.end(), [&](const child& c) {
+    return int(c.kind) + 1 == s.stage && c.actor;
+  });
+}
+
+void ended(self_pointer self, child& c, const caf::error& reason) {
+  auto& s = self->state;
+  c.actor = nullptr;
+  if (c.on_stopped.pending())
+    c.on_stopped.deliver(true);
+  if (s.stage > 0) {
+    if (stage_done(s))
+      next_stage(self);
+    return;
+  }
+  if (!reason || reason == caf::exit_reason::normal) {
+    c.stopped = true;
+    tell(self, c, "stopped", "");
+    return;
+  }
+  auto why = runtime::from_caf(reason);
+  c.restart_at = c.history.died(why, now(self), self->id() + c.index);
+  if (c.restart_at) {
+    tell(self, c, "starting", why.text());
+  } else {
+    c.failure = why.text();
+    tell(self, c, "failed", why.text());
+  }
+}
+
+void down(self_pointer self, const caf::down_msg& message) {
+  for (auto& c : self->state.children)
+    if (c.actor && c.actor->address() == message.source)
+      return ended(self, c, message.reason);
+}
+
+void tick(self_pointer self) {
+  auto& s = self->state;
+  self->delayed_send(self, tick_interval, runtime::atom::tick_v);
+  if (s.stage == 0) {
+    for (auto& c : s.children)
+      if (c.restart_at && *c.restart_at <= now(self))
+        start(self, c);
+    return;
+  }
+  if (now(self) - s.stage_since < s.plan.stage_timeout)
+    return;
+  for (auto& c : s.children)
+    if (int(c.kind) + 1 == s.stage && c.actor) {
+      tell(self, c, "failed", "did not stop in time");
+      self->send_exit(caf::actor_cast<caf::actor>(c.actor), caf::exit_reason::kill);
+      c.actor = nullptr;
+    }
+  next_stage(self);
+}
+
+caf::result<bool> start_flow(self_pointer self, const std::string& name) {
+  auto* c = find(self, kind::flow, name);
+  if (!c)
+    return runtime::to_caf(rejected("no flow named " + name));
+  if (c->actor || c->restart_at)
+    return runtime::to_caf(rejected("flow " + name + " is already started"));
+  c->history.forgive();
+  start(self, *c);
+  return true;
+}
+
+caf::result<bool> stop_flow(self_pointer self, const std::string& name) {
+  auto* c = find(self, kind::flow, name);
+  if (!c)
+    return runtime::to_caf(rejected("no flow named " + name));
+  c->restart_at.reset();
+  if (!c->actor) {
+    c->stopped = true;
+    c->failure.clear();
+    tell(self, *c, "stopped", "");
+    return true;
+  }
+  stop(self, *c);
+  c->on_stopped = self->make_response_promise<bool>();
+  return c->on_stopped;
+}
+
+caf::result<bool> replay(self_pointer self, const std::string& name, const std::string& message) {
+  auto* c = find(self, kind::flow, name);
+  if (!c || !c->actor)
+    return runtime::to_caf(rejected("flow " + name + " does not run"));
+  auto reply = self->make_response_promise<bool>();
+  self->request(caf::actor_cast<runtime::flow_actor>(c->actor), ask_timeout,
+                runtime::atom::replay_v, message)
+    .then([reply](bool applied) mutable { reply.deliver(applied); },
+          [reply](caf::error& e) mutable { reply.deliver(std::move(e)); });
+  return reply;
+}
+
+/// Asks all sources and streams at once; the answer is there when the last of them answered.
+caf::result<bool> idle(self_pointer self) {
+  auto& s = self->state;
+  for (const auto& c : s.children)
+    if (!c.failure.empty())
+      return runtime::to_caf(rejected(std::string(to_string(c.kind)) + " " + c.name
+                                      + " failed: " + c.failure));
+  struct poll {
+    size_t waiting = 0;
+    bool idle = true;
+    caf::typed_response_promise<bool> reply;
+  };
+  auto all = std::make_shared<poll>();
+  all->reply = self->make_response_promise<bool>();
+  auto answer = [all](bool idle) {
+    all->idle = all->idle && idle;
+    if (--all->waiting == 0)
+      all->reply.deliver(bool{all->idle});
+  };
+  all->waiting = 1;
+  for (const auto& c : s.children) {
+    if (c.stopped)
+      continue;
+    if (!c.actor) {
+      all->idle = false;
+      continue;
+    }
+    ++all->waiting;
+    self->request(caf::actor_cast<caf::actor>(c.actor), ask_timeout, runtime::atom::idle_v)
+      .then(answer, [answer](caf::error&) { answer(false); });
+  }
+  answer(true);
+  return all->reply;
+}
+
+void start_all(self_pointer self) {
+  auto& s = self->state;
+  auto add = [self](kind k, const std::string& name, size_t index) -> child& {
+    child c;
+    c.kind = k;
+    c.name = name;
+    c.index = index;
+    c.history = supervision{self->state.plan.limits};
+    self->state.children.push_back(std::move(c));
+    return self->state.children.back();
+  };
+  for (size_t i = 0; i < s.plan.sources.size(); ++i)
+    add(kind::source, s.plan.sources[i].name, i);
+  for (size_t i = 0; i < s.plan.streams.size(); ++i)
+    add(kind::stream, s.plan.streams[i].name, i);
+  for (size_t i = 0; i < s.plan.flows.size(); ++i)
+    add(kind::flow, s.plan.flows[i].name, i).stopped = s.plan.flows[i].stopped;
+  for (auto& c : s.children)
+    if (c.stopped)
+      tell(self, c, "stopped", "");
+    else
+      start(self, c);
+}
+
+} // namespace
+
+runtime::node_actor::behavior_type node_actor(self_pointer self, runtime::environment env,
+                                              node_plan plan) {
+  self->state.env = std::move(env);
+  self->state.plan = std::move(plan);
+  self->set_down_handler([self](caf::down_msg& message) { down(self, message); });
+  start_all(self);
+  self->delayed_send(self, tick_interval, runtime::atom::tick_v);
+  return {
+    [self](runtime::atom::start, const std::string& flow) { return start_flow(self, flow); },
+    [self](runtime::atom::stop, const std::string& flow) { return stop_flow(self, flow); },
+    [self](runtime::atom::replay, const std::string& flow, const std::string& message) {
+      return replay(self, flow, message);
+    },
+    [self](runtime::atom::idle) { return idle(self); },
+    [self](runtime::atom::stop) { stop_all(self); },
+    [self](runtime::atom::tick) { tick(self); },
+  };
+}
+
+} // namespace rtdp::cluster
