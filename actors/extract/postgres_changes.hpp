@@ -1,0 +1,79 @@
+/// Turns decoded changes into rows: which table version, which columns are present, what a changed
+/// key means, what a snapshot has already seen. Owned by the driver; knows no replication
+/// connection.
+#pragma once
+
+#include "actors/extract/collector.hpp"
+#include "actors/extract/postgres_catalog.hpp"
+
+#include <map>
+#include <unordered_map>
+
+namespace rtdp::extract::pg {
+
+class changes {
+public:
+  /// `catalog` is an ordinary connection; it and `at` outlive this. `at` says how far we are and is
+  /// moved on by `apply`; its tables are the captured ones.
+  changes(std::string source, connection& catalog, position& at,
+          const std::vector<captured_table>& tables);
+
+  /// Decodes one message of the stream and adds what it means to `out`.
+  error apply(std::string_view bytes, collector& out);
+
+  /// Between BEGIN and COMMIT.
+  bool in_transaction() const { return in_transaction_; }
+  /// A transaction that was handed over in part before has not come again yet.
+  bool resuming() const { return skip_ > 0; }
+  /// Commit time of the last whole transaction.
+  int64_t committed_us() const { return committed_us_; }
+  /// True once after the tables part of the position changed.
+  bool tables_changed() { return std::exchange(tables_changed_, false); }
+
+  /// The handle for rows of this shape; begins a new version when the shape is another one than
+  /// before.
+  collector::handle version_for(size_t table, const shape& columns, collector& out);
+  /// Of the version that a table has now.
+  ums::ns name_of(size_t table) const;
+
+private:
+  struct known_relation {
+    relation raw;
+    /// Index in `at_.tables`.
+    size_t table = SIZE_MAX;
+    bool described = false;
+    shape columns;
+    /// Valid for the version and collector that were current when they were made.
+    collector::handle whole = 0;
+    std::map<std::vector<bool>, collector::handle> partial;
+  };
+  error change(std::string_view bytes, collector& out);
+  error truncate(collector& out);
+  error ready(known_relation& r, collector& out);
+  error update(known_relation& r, std::string_view bytes, collector& out);
+  bool key_changed(const known_relation& r) const;
+  error fetch_missing(const known_relation& r);
+  bool seen(size_t table) const { return at_.tables[table].seen.covers(xid_, commit_at_); }
+  void add(known_relation& r, char op, const tuple& row, std::string_view bytes, collector& out);
+  collector::handle handle_for(known_relation& r, const tuple& row, collector& out);
+  void add_deleted(known_relation& r, std::string_view bytes, collector& out);
+
+  std::string source_;
+  connection& catalog_;
+  position& at_;
+  std::vector<bool> before_images_;
+  bool check_text_ = false;
+  std::unordered_map<uint32_t, known_relation> relations_;
+  known_relation* last_relation_ = nullptr;
+  message message_;
+  /// Values that were read from the table because the log did not carry them.
+  std::vector<std::optional<std::string>> fetched_;
+  bool in_transaction_ = false;
+  uint32_t xid_ = 0;
+  lsn commit_at_ = 0;
+  int64_t commit_us_ = 0, committed_us_ = 0;
+  uint64_t skip_ = 0;
+  bool tables_changed_ = false;
+};
+
+} // namespace rtdp::extract::pg

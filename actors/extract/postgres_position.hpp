@@ -1,0 +1,70 @@
+/// Where a PostgreSQL source stands: what its position text holds. Plain values; the driver owns
+/// them.
+#pragma once
+
+#include "actors/extract/postgres_pgoutput.hpp"
+#include "runtime/core/error.hpp"
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rtdp::extract::pg {
+
+struct table_name {
+  std::string schema, table;
+  auto operator<=>(const table_name&) const = default;
+};
+
+/// Reads `public.orders`, `"My Schema"."we.ird"`, `public.*`, `orders` (of the schema public), as
+/// SQL does: what stands without quotes is lower case. A table `*` means all of the schema.
+result<table_name> parse_table_name(std::string_view text);
+
+/// What a snapshot saw: its rows already hold the transactions that it covers.
+struct seen_by {
+  uint32_t xmin = 0, xmax = 0;
+  /// In progress when the snapshot was taken, ascending as numbers.
+  std::vector<uint32_t> running;
+  /// No commit at or behind this is covered.
+  lsn before = 0;
+
+  /// True when the rows of the snapshot hold what this transaction did. Transaction numbers wrap at
+  /// 2^32.
+  bool covers(uint32_t xid, lsn commit) const;
+  bool operator==(const seen_by&) const = default;
+};
+
+/// Reads pg_current_snapshot(): "xmin:xmax:xip,xip".
+result<seen_by> parse_seen_by(std::string_view snapshot, std::string_view before);
+
+struct table_state {
+  enum step : char { begun = 'b', done = 'd' };
+  table_name name;
+  /// Of the namespace; grows by one when the columns change. -1 before the first row.
+  int64_t version = -1;
+  /// A hash of the columns of this version.
+  uint64_t shape = 0;
+  step snapshot = begun;
+  seen_by seen;
+};
+
+struct position {
+  /// Behind the last transaction that was handed over completely.
+  lsn at = 0;
+  /// Changes of the transaction behind `at` that were handed over too.
+  uint64_t index = 0;
+  std::vector<table_state> tables;
+
+  table_state* find(const table_name& name);
+  /// "0/15431E8 3 [tables]". The part in brackets changes rarely: `tables_text` may be kept.
+  std::string text(const std::string& tables_text) const;
+  std::string tables_text() const;
+};
+
+result<position> parse_position(std::string_view text);
+/// Only the first part of a position's text.
+result<lsn> lsn_of_position(std::string_view text);
+
+} // namespace rtdp::extract::pg

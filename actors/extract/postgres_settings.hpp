@@ -1,0 +1,29 @@
+/// The settings of a `postgres` source, declared once and read into what the driver works with.
+#pragma once
+
+#include "actors/extract/postgres_catalog.hpp"
+#include "config/spec.hpp"
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace rtdp::extract::pg {
+
+struct settings {
+  /// Of ordinary connections.
+  connection::options connect;
+  /// As named in the file: `*` not yet replaced by the tables there are.
+  std::vector<captured_table> tables;
+  /// Set when a table's name cannot be read; what `open` answers.
+  error tables_wrong;
+  std::string slot, publication;
+  bool create = true, initial = true;
+  std::chrono::milliseconds heartbeat{}, status{};
+};
+
+config::spec settings_spec();
+/// `name` is the source's.
+settings read_settings(const std::string& name, const config::section& given);
+
+} // namespace rtdp::extract::pg
