@@ -1,8 +1,7 @@
 #include "runtime/bus/embedded_topics.hpp"
 
+#include "runtime/bus/topic_name.hpp"
 #include "runtime/state/store.hpp"
-
-#include <algorithm>
 
 namespace rtdp::bus {
 namespace {
@@ -11,21 +10,6 @@ constexpr int64_t layout_version = 1;
 constexpr const char* layout =
     "CREATE TABLE topic(name TEXT PRIMARY KEY, partitions INTEGER NOT NULL,"
     "  retention_ms INTEGER, retention_bytes INTEGER, compact INTEGER NOT NULL)";
-
-/// Kafka's rule, so that a name which is good here is good there; it is also safe as a folder.
-error check_name(const std::string& name) {
-  bool good = !name.empty() && name.size() <= 249 && name != "." && name != "..";
-  auto legal = [](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-  };
-  if (good && std::all_of(name.begin(), name.end(), legal))
-    return {};
-  return rejected(
-      "a topic name must be 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-', "
-      "found \"" +
-      name + "\"");
-}
 
 } // namespace
 
@@ -42,7 +26,7 @@ error embedded_topics::open() {
 }
 
 error embedded_topics::create(const std::string& name, const topic_options& options) {
-  if (auto failed = check_name(name))
+  if (auto failed = check_topic_name(name))
     return failed;
   if (options.partitions < 1)
     return rejected("topic " + name + " must have at least 1 partition, found " +

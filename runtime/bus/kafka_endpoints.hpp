@@ -1,0 +1,65 @@
+/// Producer and reader of a Kafka bus. Private to the bus.
+#pragma once
+
+#include "runtime/bus/kafka_client.hpp"
+
+#include <vector>
+
+namespace rtdp::bus {
+
+/// Idempotent, acknowledged by all in-sync replicas, and never giving up by itself: with a finite
+/// message time-out librdkafka was measured to lose messages in the middle and to append later
+/// ones.
+class kafka_producer : public producer {
+public:
+  /// `asking` answers what topics there are; a producer's own handle would create them.
+  static result<std::unique_ptr<producer>> make(const kafka_settings& settings,
+                                                const std::string& name,
+                                                std::shared_ptr<kafka_client> asking);
+
+  error send(const partition& to, std::string_view key, std::string_view value) override;
+  error flush(std::chrono::milliseconds timeout) override;
+
+private:
+  error check(const partition& to);
+  error die(const error& why);
+
+  std::unique_ptr<kafka_client> client_;
+  std::shared_ptr<kafka_client> asking_;
+  /// Partitions of each topic that was sent to.
+  std::map<std::string, int32_t, std::less<>> known_;
+  error dead_;
+};
+
+/// Reads partitions by offset, without a consumer group: positions live with the data.
+class kafka_reader : public reader {
+public:
+  static result<std::unique_ptr<reader>> make(const kafka_settings& settings,
+                                              const std::string& name);
+  ~kafka_reader() override;
+
+  error assign(const std::map<partition, int64_t>& from) override;
+  error poll(std::chrono::milliseconds wait, size_t bytes_max, std::vector<message>& out) override;
+
+private:
+  struct followed {
+    rd_kafka_topic_t* handle = nullptr;
+    std::shared_ptr<const std::string> topic;
+    int64_t position = 0;
+  };
+
+  kafka_reader() = default;
+  void stop();
+  error start(const partition& p, int64_t offset);
+  error refused(const rd_kafka_message_t& m);
+  error take(const rd_kafka_message_t& m, std::vector<message>& out);
+  error check_brokers();
+
+  std::unique_ptr<kafka_client> client_;
+  rd_kafka_queue_t* queue_ = nullptr;
+  std::map<partition, followed> followed_;
+  /// Of the assignment that failed; the next `assign` ends it.
+  error broken_;
+};
+
+} // namespace rtdp::bus
