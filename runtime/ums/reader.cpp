@@ -14,7 +14,7 @@ namespace {
 constexpr size_t batch_bytes_max = size_t{64} << 20;
 
 /// Why a cell was not taken. Reasons are only put into words for rows that are bad.
-enum class fault : uint8_t { none, type, null, op, broken };
+enum class fault : uint8_t { none, type, null, op, escape, broken };
 
 bool is_json(type t) { return t == type::jsonobject || t == type::jsonarray; }
 
@@ -110,9 +110,9 @@ private:
       return is_op(c);
     if (!text && raw.find('\\') == raw.npos)
       return fail(fault::type);
-    if (!json::unescape(raw, scratch_) || !append_parsed(c, scratch_))
-      return fail(fault::type);
-    return is_op(c);
+    if (!json::unescape(raw, scratch_))
+      return fail(fault::escape);
+    return append_parsed(c, scratch_) ? is_op(c) : fail(fault::type);
   }
 
   bool plain_cell(column& c, std::string_view text) {
@@ -206,6 +206,8 @@ private:
       return place + "a value, found null";
     if (fault_ == fault::op)
       return place + "i, u, d or b, found " + value;
+    if (fault_ == fault::escape)
+      return place + "only escapes that stand for a character, found " + value;
     return place + std::string(to_string(f.type)) + ", found " + value;
   }
 

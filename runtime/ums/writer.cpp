@@ -173,21 +173,25 @@ std::string_view text_of(const column& c, size_t first, size_t last) {
 
 /// Each text must be UTF-8 by itself: the bytes of all rows at once, and no row begins inside a
 /// character.
+bool is_utf8(const column& c, size_t first, size_t last) {
+  for (size_t row = first; row <= last; ++row)
+    if (auto text = c.text(row); !text.empty() && (uint8_t(text[0]) & 0xc0) == 0x80)
+      return false;
+  return simdjson::validate_utf8(text_of(c, first, last));
+}
+
 error check_utf8(const slice& rows) {
   for (size_t i = 0; i < rows.data->columns.size() && rows.count > 0; ++i) {
     const auto& c = rows.data->columns[i];
-    if (storage_of(c.type()) != storage::texts || c.type() == type::binary)
+    auto last = rows.first + rows.count - 1;
+    if (storage_of(c.type()) != storage::texts || c.type() == type::binary ||
+        is_utf8(c, rows.first, last))
       continue;
-    auto all = text_of(c, rows.first, rows.first + rows.count - 1);
-    bool fine = simdjson::validate_utf8(all);
-    for (size_t row = rows.first; row < rows.first + rows.count; ++row) {
-      auto text = c.text(row);
-      bool inside = !text.empty() && (uint8_t(text[0]) & 0xc0) == 0x80;
-      if (inside || (!fine && !simdjson::validate_utf8(text)))
-        return rejected(
-            "field " + rows.data->schema->fields[i].name + ", row " + std::to_string(row) +
-            ": expected UTF-8, found other bytes; the source must convert or refuse them");
-    }
+    auto row = rows.first;
+    while (row < last && simdjson::validate_utf8(c.text(row)))
+      ++row;
+    return rejected("field " + rows.data->schema->fields[i].name + ", row " + std::to_string(row) +
+                    ": expected UTF-8, found other bytes; the source must convert or refuse them");
   }
   return {};
 }
