@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <list>
+#include <numeric>
 
 namespace rtdp::sql {
 
@@ -35,6 +36,18 @@ ums::batch without(const ums::batch& input, const bad_row_map& bad, std::vector<
   }
   take(input.rows());
   return kept;
+}
+
+std::shared_ptr<ums::batch> sorted_by_id(const ums::batch& from) {
+  std::vector<size_t> order(from.rows());
+  std::iota(order.begin(), order.end(), size_t{0});
+  auto ids = from.ids();
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return ids[a] < ids[b]; });
+  auto to = std::make_shared<ums::batch>(from.schema, from.kind);
+  for (size_t c = 0; c < from.columns.size(); ++c)
+    for (auto row : order)
+      to->columns[c].append(from.columns[c], row, 1);
+  return to;
 }
 
 } // namespace
@@ -188,13 +201,14 @@ result<ums::batch_ptr> batch_query::state::run(const ums::batch_ptr& input, bad_
     return ums::batch_ptr(std::move(out));
   auto all = ums::slice::all(*input);
   auto why = attempt(with, all, out.get());
+  bool whole = !why;
   bad_row_map fresh;
   if (why && why->is_about_a_row())
     why = isolate(with, all, failure(*why), fresh);
   fresh.merge(source.take_unfit());
   if (why)
     return broken_by(*why);
-  if (fresh.empty())
+  if (whole && fresh.empty())
     return finished(std::move(out));
   auto rest = run_without(with, *input, fresh);
   if (rest)
@@ -226,7 +240,12 @@ result<ums::batch_ptr> batch_query::state::finished(std::shared_ptr<ums::batch> 
       return rejected(fmt::format("the query gave a row whose {} is null; leave such rows out, "
                                   "for example with HAVING count(*) > 0",
                                   out->schema->fields[i].name));
-  return ums::batch_ptr(std::move(out));
+  // Hash tables and windows change the order of rows; what follows must see each key's rows as
+  // they were committed.
+  auto ids = out->ids();
+  if (tree->is_ordered() || std::is_sorted(ids.begin(), ids.end()))
+    return ums::batch_ptr(std::move(out));
+  return ums::batch_ptr(sorted_by_id(*out));
 }
 
 /// What the caller hears. After a fatal error the database is thrown away; the next call opens one.

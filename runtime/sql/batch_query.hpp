@@ -29,10 +29,10 @@ public:
   /// three system columns first. Rejects unknown columns, types and functions with their place.
   result<ums::schema> prepare(const ums::schema& input);
 
-  /// Executes the query; a batch without rows of data goes through. Rows come out in the order in
-  /// which DuckDB gives them: without ORDER BY, GROUP BY and joins that is the order of the batch.
-  /// Rows that cannot be computed go to `bad`, the others come out. An error (memory, time) means
-  /// that nothing came out; the query can be run again.
+  /// Executes the query; a batch without rows of data goes through. Rows come out in the order of
+  /// ums_id_, or as the query's own ORDER BY says. Rows that cannot be computed go to `bad`, the
+  /// others come out. An error (memory, time) means that nothing came out; the query can be run
+  /// again.
   result<ums::batch_ptr> run(const ums::batch_ptr& input, bad_row_map& bad);
 
 private:

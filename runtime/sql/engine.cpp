@@ -17,10 +17,11 @@ failure failure_of(const char* message) {
   auto json = nlohmann::json::parse(text.substr(std::min(text.find('{'), text.size())), nullptr,
                                     /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("exception_message"))
-    return {"", std::string(text), {}};
+    return {"", std::string(text), {}, ""};
   failure found;
   found.kind = json.value("exception_type", "");
   found.text = json.value("exception_message", "");
+  found.name = json.value("name", "");
   std::replace(found.text.begin(), found.text.end(), '\n', ' ');
   if (auto at = json.find("position"); at != json.end() && at->is_string())
     found.position = std::strtoull(at->get_ref<const std::string&>().c_str(), nullptr, 10);
@@ -104,7 +105,7 @@ std::optional<failure> engine::run(const prepared& statement, query_result& out)
       break;
     if (std::chrono::steady_clock::now() > deadline)
       return failure{
-          "Timeout", fmt::format("the query took longer than {} ms", limits_.time.count()), {}};
+          "Timeout", fmt::format("the query took longer than {} ms", limits_.time.count()), {}, ""};
   }
   query_result fresh;
   if (duckdb_execute_pending(work.get(), fresh.out()) == DuckDBError)
@@ -127,13 +128,13 @@ std::optional<failure> engine::call(const std::string& function, std::string_vie
     return why;
   if (duckdb_bind_varchar_length(statement.get(), 1, argument.data(), argument.size()) ==
       DuckDBError)
-    return failure{"Invalid Input", "the text is not valid UTF-8", {}};
+    return failure{"Invalid Input", "the text is not valid UTF-8", {}, ""};
   query_result found;
   if (auto why = run(statement, found))
     return why;
   data_chunk rows(duckdb_fetch_chunk(*found.out()));
   if (rows.get() == nullptr || duckdb_data_chunk_get_size(rows.get()) != 1)
-    return failure{"", function + " gave no row", {}};
+    return failure{"", function + " gave no row", {}, ""};
   auto* cells = static_cast<duckdb_string_t*>(
       duckdb_vector_get_data(duckdb_data_chunk_get_vector(rows.get(), 0)));
   out.assign(duckdb_string_t_data(cells), duckdb_string_t_length(*cells));

@@ -21,6 +21,8 @@ struct failure {
   std::string text;
   /// Byte in the statement's text.
   std::optional<size_t> position;
+  /// What was not found, for errors that lack a position.
+  std::string name;
 
   /// The values of some row are to blame; the same statement may succeed without that row.
   bool is_about_a_row() const;

@@ -23,8 +23,10 @@ std::string place(std::string_view text, size_t at) {
 }
 
 error error_in(std::string_view text, const failure& why) {
-  auto where = why.position && *why.position <= text.size() ? place(text, *why.position) : "";
-  return rejected(where + why.text);
+  auto at = why.position.value_or(std::string_view::npos);
+  if (at > text.size() && !why.name.empty())
+    at = text.find(why.name);
+  return rejected((at <= text.size() ? place(text, at) : "") + why.text);
 }
 
 bool same_name(std::string_view a, std::string_view b) {
@@ -148,7 +150,7 @@ result<select_tree> select_tree::parse_checked(engine& db, std::string text) {
   if (!tree.is_object())
     return rejected("DuckDB's parser gave no tree");
   if (tree.value("error", false)) {
-    failure why{"Parser", first_sentence_of(tree), {}};
+    failure why{"Parser", first_sentence_of(tree), {}, ""};
     if (auto at = text_of(tree, "position"); !at.empty())
       why.position = std::strtoull(at.c_str(), nullptr, 10);
     return error_in(made.text_, why);
@@ -198,17 +200,20 @@ error select_tree::read_tree() {
 
 error select_tree::read_top() {
   const auto& top = top_of(*tree_);
+  auto modifiers = top.value("modifiers", json::array());
+  auto modified = [&](const char* how) {
+    return std::any_of(modifiers.begin(), modifiers.end(),
+                       [&](const json& m) { return text_of(m, "type") == how; });
+  };
+  ordered_ = modified("ORDER_MODIFIER");
   if (text_of(top, "type") != "SELECT_NODE")
     return {};
   for (const auto& item : top.value("select_list", json::array()))
     outputs_.push_back(output_of(item));
   auto from = top.value("from_table", json::object());
   direct_ = is_batch_table(from, with_) && !is_list(from, "column_name_alias");
-  auto modifiers = top.value("modifiers", json::array());
-  auto distinct = std::any_of(modifiers.begin(), modifiers.end(), [](const json& m) {
-    return text_of(m, "type") == "DISTINCT_MODIFIER";
-  });
-  may_add_ = !distinct && !is_list(top, "group_expressions") && !is_list(top, "group_sets") &&
+  may_add_ = !modified("DISTINCT_MODIFIER") && !is_list(top, "group_expressions") &&
+             !is_list(top, "group_sets") &&
              text_of(top, "aggregate_handling") == "STANDARD_HANDLING";
   return {};
 }

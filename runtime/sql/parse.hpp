@@ -63,6 +63,8 @@ public:
   const std::vector<output>& outputs() const { return outputs_; }
   /// True when the top reads a table directly, so that its plain columns are columns of the table.
   bool reads_table_directly() const { return direct_; }
+  /// True when the top has an ORDER BY.
+  bool is_ordered() const { return ordered_; }
   /// False when one more column would change the rows (DISTINCT, GROUP BY, UNION).
   bool may_add_columns() const { return may_add_; }
 
@@ -83,7 +85,7 @@ private:
   std::shared_ptr<const nlohmann::json> tree_;
   std::vector<reference> tables_, with_, columns_;
   std::vector<output> outputs_;
-  bool direct_ = false, may_add_ = false;
+  bool direct_ = false, ordered_ = false, may_add_ = false;
 };
 
 /// Equal as DuckDB compares identifiers: without regard to ASCII case.

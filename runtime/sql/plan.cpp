@@ -82,6 +82,8 @@ private:
 /// One column of the output while it is decided on.
 struct column_plan {
   ums::field field;
+  /// The input's field that it hands on, or null.
+  const ums::field* from = nullptr;
   size_t index = 0;
   std::string conversion;
   bool trim = false;
@@ -178,13 +180,13 @@ error compiler::add_column(size_t index, const std::string& name) {
   made.conversion = type.conversion;
   if (const auto* from = passed_through(index, name, type)) {
     made.field = *from;
+    made.from = from;
     // A decimal of unknown size went through DECIMAL(38,12): its added zeros go again.
     made.trim = from->type == ums::type::decimal &&
                 type_of_result(type_of_field(*from).get()).native != from->native &&
                 decimal_shape_of(from->native) == decimal_shape();
-    auto again = std::any_of(rest_.begin(), rest_.end(), [&](const column_plan& c) {
-      return c.field.key && field_named(input_, c.field.name) == from;
-    });
+    auto again = std::any_of(rest_.begin(), rest_.end(),
+                             [&](const column_plan& c) { return c.from == from; });
     made.field.key = from->key && !again;
   } else {
     made.field.type = type.type;

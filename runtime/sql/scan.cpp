@@ -81,7 +81,7 @@ std::optional<failure> scan::register_in(duckdb_connection connection) {
   duckdb_table_function_set_function(function.get(), next);
   duckdb_table_function_supports_projection_pushdown(function.get(), true);
   if (duckdb_register_table_function(connection, function.get()) == DuckDBError)
-    return failure{"", "DuckDB refuses the table function rtdp_scan", {}};
+    return failure{"", "DuckDB refuses the table function rtdp_scan", {}, ""};
   return {};
 }
 

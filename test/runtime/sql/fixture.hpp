@@ -36,7 +36,7 @@ inline void append(ums::column& to, const cell& value) {
   case ums::storage::ints:
     return to.append_int(std::stoll(*value));
   case ums::storage::reals:
-    return to.append_real(std::stod(*value));
+    return to.append_real(std::strtod(value->c_str(), nullptr));
   case ums::storage::texts:
     return to.append_text(*value);
   }
