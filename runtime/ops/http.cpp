@@ -23,6 +23,7 @@ constexpr auto header_bytes_max = "16384";
 /// Everything a page may load comes from this server; nothing may frame it.
 constexpr auto security_headers = "X-Content-Type-Options: nosniff\r\n"
                                   "Content-Security-Policy: default-src 'self'; "
+                                  "img-src 'self' data:; "
                                   "frame-ancestors 'none'; base-uri 'none'; form-action 'none'\r\n"
                                   "Cross-Origin-Resource-Policy: same-origin\r\n"
                                   "Referrer-Policy: no-referrer\r\n";

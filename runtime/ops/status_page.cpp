@@ -86,13 +86,15 @@ th, td { text-align: left; padding: .5rem .8rem; border-top: 1px solid var(--lin
   vertical-align: top; }
 thead th { border-top: 0; color: var(--quiet); font-size: .82rem; font-weight: 600;
   white-space: nowrap; }
-tbody th { font-weight: 600; overflow-wrap: anywhere; }
+tbody th { font-weight: 600; overflow-wrap: anywhere; min-width: 9rem; }
+td:has(progress) { min-width: 15rem; }
 .number { text-align: right; white-space: nowrap; }
 .why { font-size: .87rem; color: var(--quiet); overflow-wrap: anywhere; max-width: 34rem; }
 .detail { font-weight: 400; font-size: .87rem; color: var(--quiet); overflow-wrap: anywhere; }
 tr.failed { background: var(--bad-back); }
 tr.failed .why, tr.failed th { color: var(--bad); }
-.hot { color: var(--bad); font-weight: 600; }
+tr.failed .pill.bad { color: var(--bad-back); background: var(--bad); }
+td.hot { color: var(--bad); font-weight: 600; }
 progress { width: 8rem; height: .5rem; accent-color: var(--accent); vertical-align: middle; }
 svg { width: 72px; height: 18px; vertical-align: middle; margin-right: .5rem; }
 polyline { fill: none; stroke: var(--accent); stroke-width: 1.5; stroke-linejoin: round; }
@@ -108,6 +110,7 @@ footer { margin: 2rem 0 1rem; display: flex; flex-wrap: wrap; gap: .4rem 1.2rem;
     text-align: right; }
   td::before { content: attr(data-label); color: var(--quiet); font-size: .87rem; flex: none; }
   td:empty { display: none; }
+  td.hot::before { font-weight: 400; }
 }
 )css";
 
@@ -215,13 +218,14 @@ const throughput = {heading: 'rows/s', className: 'number', fill: (cell, item) =
     cell.append(box);
   }
   const rates = h?.rates ?? [], top = Math.max(...rates, 1);
-  const points = rates.map((r, i) => (12 + 60 - rates.length + i) + ',' + (16.5 - 15 * r / top).toFixed(1));
+  const points = rates.map((r, i) =>
+    (12 + 60 - rates.length + i) + ',' + (16.5 - 15 * r / top).toFixed(1));
   cell.querySelector('polyline').setAttribute('points', points.length > 1 ? points.join(' ') : '');
   setText(cell.querySelector('span'), rate(h?.rate));
 }};
 
-const lag = number('lag', i => [known(i.lag_rows) ? count(i.lag_rows) + ' rows' : '', span(i.lag_seconds)]
-  .filter(t => t).join(', '));
+const lag = number('lag', i =>
+  [known(i.lag_rows) ? count(i.lag_rows) + ' rows' : '', span(i.lag_seconds)].filter(t => t).join(', '));
 const dead = warning('dead letters', i => i.dead_letters);
 const latency = number('latency p50 / p99', i => known(i.latency_p99_ms)
   ? millis(i.latency_p50_ms) + ' / ' + millis(i.latency_p99_ms) : '');
@@ -229,7 +233,8 @@ const lists = {
   flows: [state, throughput, lag, latency, dead],
   sources: [state, snapshot, throughput, number('lag', i => span(i.lag_seconds)),
     number('log kept', i => bytes(i.retained_bytes))],
-  tables: [state, snapshot, number('rows', i => count(i.rows_out)), number('lag', i => span(i.lag_seconds))],
+  tables: [state, snapshot, number('rows', i => count(i.rows_out)),
+    number('lag', i => span(i.lag_seconds))],
   streams: [state, throughput, lag],
   sinks: [state, throughput, number('retries', i => count(i.retries)), dead],
 };
@@ -298,8 +303,9 @@ function drawFigures(s) {
   const most = (list, f) => Math.max(-1, ...list.map(i => f(i) ?? -1));
   const moved = i => history.get(i.class + '.' + i.name)?.rate;
   const letters = sum([...s.sources, ...s.streams, ...s.flows], i => i.dead_letters);
-  setText(byId('rate-in'), rate(sum(s.sources, moved)));
-  setText(byId('rate-out'), rate(sum(s.flows, moved)));
+  const total = list => list.some(i => known(moved(i))) ? rate(sum(list, moved)) : '–';
+  setText(byId('rate-in'), total(s.sources));
+  setText(byId('rate-out'), total(s.flows));
   setText(byId('lag'), span(most(s.flows, i => i.lag_seconds)) || '–');
   setText(byId('p99'), millis(most(s.flows, i => i.latency_p99_ms)) || '–');
   setText(byId('dead'), count(letters));

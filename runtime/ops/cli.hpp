@@ -1,0 +1,53 @@
+/// The commands that talk to a node: `rtdp status`, the lists, `flow`, `dead-letters`. Each prints
+/// a table or, with `json`, what machines read, and returns the exit code: 0 done, 1 refused or
+/// failed, with the reason and the next useful command on `err`. main.cpp maps its arguments here.
+#pragma once
+
+#include "runtime/ops/client.hpp"
+#include "runtime/ops/component.hpp"
+
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace rtdp::ops {
+
+/// RTDP_URL, or "http://127.0.0.1:8080".
+std::string default_url();
+
+/// True when `fd` is a terminal and NO_COLOR is not set.
+bool wants_colour(int fd);
+
+struct cli {
+  std::string url = default_url();
+  bool json = false;
+  bool colour = false;
+  std::ostream& out;
+  std::ostream& err;
+
+  /// `rtdp status`. 0 also when the node is not ready: scripts ask /readyz.
+  int status() const;
+  /// `rtdp flows`; with a name, only this one.
+  int list(component_class c, const std::string& name = "") const;
+  /// `rtdp flow NAME start|stop|rewind [--to TO]`; `verb` is one of these words.
+  int flow(const std::string& name, const std::string& verb, const std::string& to = "") const;
+
+  /// `rtdp dead-letters list [--component C] [--limit N]`. With `json` one object a line.
+  int dead_letters(const std::string& component, int64_t limit) const;
+  int show_dead_letter(int64_t id) const;
+  /// No ids: all of them (of one component unless empty).
+  int replay_dead_letters(const std::vector<int64_t>& ids, const std::string& component) const;
+  int drop_dead_letters(const std::vector<int64_t>& ids) const;
+
+private:
+  /// Nothing when the call failed; the reason is on `err` then. `next` is the command that may
+  /// help.
+  std::optional<std::string> call(const std::string& method, const std::string& target,
+                                  const std::string& body = "", const std::string& next = "") const;
+  /// One call a target; prints the sum of what the answers count under `done`.
+  int each(const std::string& method, const std::vector<std::string>& targets,
+           const char* done) const;
+};
+
+} // namespace rtdp::ops
