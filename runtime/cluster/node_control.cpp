@@ -1,0 +1,267 @@
+#include "runtime/cluster/node_control.hpp"
+
+#include "runtime/caf_error.hpp"
+#include "runtime/core/time.hpp"
+#include "runtime/state/checkpoint.hpp"
+#include "runtime/state/dead_letters.hpp"
+#include "runtime/state/progress.hpp"
+#include "runtime/ums/codec.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/scoped_actor.hpp>
+
+#include <algorithm>
+#include <charconv>
+
+namespace rtdp::cluster {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// The limit of `ops::control`.
+constexpr auto answer_timeout = 5s;
+
+template<class T, class Handle, class... Ts>
+result<T> ask(caf::actor_system& system, const Handle& to, Ts&&... xs) {
+  caf::scoped_actor self{system};
+  result<T> answer{unavailable("the node does not answer within 5 s")};
+  self->request(to, answer_timeout, std::forward<Ts>(xs)...)
+    .receive([&answer](T& x) { answer = std::move(x); },
+             [&answer](caf::error& e) { answer = runtime::from_caf(e); });
+  return answer;
+}
+
+error error_of(const result<bool>& r) { return r ? error{} : r.error(); }
+
+/// Figures in microseconds are shown in the unit of their fact.
+void show_figure(ops::component& c, const std::string& name, int64_t value) {
+  if (name == "lag_us")
+    c.set(ops::facts::lag_seconds, double(value) / 1e6);
+  else if (name == "since_us")
+    c.since_us = value;
+  else if (name != "idle")
+    c.set(name, value);
+}
+
+ops::letter show_letter(const state::dead_letter& l) {
+  return {l.id, l.component, l.ns, l.topic, l.partition, l.offset, l.reason, l.bytes, l.at_us};
+}
+
+} // namespace
+
+node_control::node_control(caf::actor_system& system, runtime::node_actor node,
+                           runtime::feedback_actor feedback, std::shared_ptr<bus::bus> bus,
+                           std::shared_ptr<ops::metrics> metrics, control_facts facts)
+    : system_(system), node_(std::move(node)), feedback_(std::move(feedback)), bus_(std::move(bus)),
+      metrics_(std::move(metrics)), facts_(std::move(facts)) {}
+
+result<std::vector<runtime::report>> node_control::reports() {
+  return ask<std::vector<runtime::report>>(system_, feedback_, runtime::atom::list_v);
+}
+
+ops::component node_control::show(const runtime::report& r) {
+  ops::component c;
+  for (auto known : ops::all_classes)
+    if (r.component == ops::to_string(known))
+      c.class_ = known;
+  c.name = r.name;
+  c.kind = r.kind;
+  c.state = ops::parse_state(r.state).value_or(ops::state::new_);
+  c.reason = r.reason;
+  c.node = facts_.info.name;
+  for (const auto& [name, value] : r.texts)
+    c.set(name, value);
+  for (const auto& [name, value] : r.figures)
+    show_figure(c, name, value);
+  if (c.class_ == ops::component_class::flow) {
+    auto latency = ops::counts(metrics_->end_to_end_latency({r.name}));
+    if (auto p50 = ops::quantile(latency, 0.5))
+      c.set(ops::facts::latency_p50_ms, *p50 * 1e3);
+    if (auto p99 = ops::quantile(latency, 0.99))
+      c.set(ops::facts::latency_p99_ms, *p99 * 1e3);
+  }
+  return c;
+}
+
+ops::readiness node_control::ready() {
+  auto all = reports();
+  if (!all)
+    return {{all.error().text()}};
+  ops::readiness answer;
+  for (const auto& r : *all)
+    if (r.state != "running" && r.state != "stopped")
+      answer.reasons.push_back(r.component + "." + r.name + " is " + r.state
+                               + (r.reason.empty() ? "" : ": " + r.reason));
+  return answer;
+}
+
+result<std::vector<ops::component>> node_control::list(ops::component_class c) {
+  auto all = reports();
+  if (!all)
+    return all.error();
+  std::vector<ops::component> items;
+  for (const auto& r : *all)
+    if (r.component == ops::to_string(c))
+      items.push_back(show(r));
+  return items;
+}
+
+const flow_facts* node_control::find_flow(const std::string& name) const {
+  auto at = std::find_if(facts_.flows.begin(), facts_.flows.end(),
+                         [&](const flow_facts& f) { return f.name == name; });
+  return at == facts_.flows.end() ? nullptr : &*at;
+}
+
+error node_control::start_flow(const std::string& name) {
+  auto store = state::checkpoint_store::open(facts_.data_dir);
+  if (!store)
+    return store.error();
+  if (auto failed = store->save("flow." + name, {{"stopped", ""}}))
+    return failed;
+  return error_of(ask<bool>(system_, node_, runtime::atom::start_v, name));
+}
+
+error node_control::stop_flow(const std::string& name) {
+  auto store = state::checkpoint_store::open(facts_.data_dir);
+  if (!store)
+    return store.error();
+  // Stored first: a node that restarts in between keeps the flow stopped.
+  if (auto failed = store->save("flow." + name, {{"stopped", "1"}}))
+    return failed;
+  return error_of(ask<bool>(system_, node_, runtime::atom::stop_v, name));
+}
+
+result<std::string> node_control::rewound_progress(const flow_facts& flow, const std::string& to) {
+  state::progress wanted;
+  if (to.empty() || to == "beginning")
+    return wanted.text();
+  int64_t offset = 0;
+  auto [end, code] = std::from_chars(to.data(), to.data() + to.size(), offset);
+  bool is_offset = code == std::errc{} && end == to.data() + to.size();
+  auto time_us = ums::parse_datetime(to);
+  if (!is_offset && !time_us)
+    return rejected("--to takes `beginning`, an offset or a time such as 2026-11-22T10:00:00Z; found "
+                    + to);
+  for (const auto& topic : flow.topics) {
+    auto ranges = bus_->ranges(topic);
+    if (!ranges)
+      return ranges.error();
+    for (size_t i = 0; i < ranges->size(); ++i) {
+      bus::partition p{topic, int32_t(i)};
+      auto [first, behind] = (*ranges)[i];
+      if (is_offset && (offset < first || offset > behind))
+        return rejected(p.text() + " holds the offsets " + std::to_string(first) + " to "
+                        + std::to_string(behind) + "; asked for " + to);
+      if (!is_offset) {
+        auto at = bus_->offset_at(p, *time_us / 1000);
+        if (!at)
+          return at.error();
+        offset = *at;
+      }
+      wanted.offsets[p.text()] = offset;
+    }
+  }
+  return wanted.text();
+}
+
+error node_control::rewind_flow(const std::string& name, const std::string& to) {
+  const auto* flow = find_flow(name);
+  if (!flow)
+    return rejected("no flow named " + name);
+  auto progress = rewound_progress(*flow, to);
+  if (!progress)
+    return progress.error();
+  if (auto failed = stop_flow(name))
+    return failed;
+  auto store = state::checkpoint_store::open(facts_.data_dir);
+  if (!store)
+    return store.error();
+  // SINK takes it up when it opens, in place of the progress stored with the data.
+  if (auto failed = store->save("flow." + name, {{"rewind", *progress}}))
+    return failed;
+  return start_flow(name);
+}
+
+result<std::vector<ops::letter>> node_control::dead_letters(const std::string& component,
+                                                            int64_t limit) {
+  auto store = state::dead_letter_store::open(facts_.data_dir);
+  if (!store)
+    return store.error();
+  auto letters = store->list(component, limit);
+  if (!letters)
+    return letters.error();
+  std::vector<ops::letter> shown;
+  for (const auto& l : *letters)
+    shown.push_back(show_letter(l));
+  return shown;
+}
+
+result<std::optional<ops::letter>> node_control::dead_letter(int64_t id) {
+  auto store = state::dead_letter_store::open(facts_.data_dir);
+  if (!store)
+    return store.error();
+  auto found = store->find(id);
+  if (!found)
+    return found.error();
+  if (!*found)
+    return std::optional<ops::letter>{};
+  return std::optional<ops::letter>{show_letter(**found)};
+}
+
+error node_control::drop_dead_letter(int64_t id) {
+  auto store = state::dead_letter_store::open(facts_.data_dir);
+  if (!store)
+    return store.error();
+  return store->drop(id);
+}
+
+std::vector<std::string> node_control::receivers(const ops::letter& l) const {
+  std::vector<std::string> names;
+  if (l.component.starts_with("flow."))
+    return {l.component.substr(5)};
+  auto table = ums::ns::parse(l.ns);
+  for (const auto& f : facts_.flows)
+    if (auto pattern = ums::ns::parse(f.pattern); pattern && table && pattern->matches(*table))
+      names.push_back(f.name);
+  return names;
+}
+
+error node_control::replay_dead_letter(int64_t id) {
+  auto found = dead_letter(id);
+  if (!found)
+    return found.error();
+  if (!*found)
+    return rejected("no dead letter " + std::to_string(id));
+  auto to = receivers(**found);
+  if (to.empty())
+    return rejected("no flow takes rows of " + (*found)->ns);
+  for (const auto& flow : to) {
+    auto applied = ask<bool>(system_, node_, runtime::atom::replay_v, flow, (*found)->bytes);
+    if (!applied)
+      return applied.error().in("flow " + flow);
+    if (!*applied)
+      return rejected("flow " + flow + " cannot apply it yet; it is still a dead letter");
+  }
+  return drop_dead_letter(id);
+}
+
+result<int64_t> node_control::replay_dead_letters(const std::string& component) {
+  // As many as one request can wait for; the caller repeats until the answer is 0.
+  auto letters = dead_letters(component, 1000);
+  if (!letters)
+    return letters.error();
+  int64_t done = 0;
+  error last;
+  std::sort(letters->begin(), letters->end(),
+            [](const auto& a, const auto& b) { return a.id < b.id; });
+  for (const auto& l : *letters) {
+    last = replay_dead_letter(l.id);
+    done += last ? 0 : 1;
+  }
+  if (done == 0 && last)
+    return last;
+  return done;
+}
+
+} // namespace rtdp::cluster
