@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <string>
 
 namespace rtdp::config {
@@ -24,6 +25,9 @@ using problems = std::vector<problem>;
 
 /// A password, a certificate, a list of hosts; not a data file.
 constexpr size_t reference_bytes_max = 1 << 20;
+
+/// Of all texts with references, since one large file may be named very often.
+constexpr size_t expanded_bytes_max = 16 << 20;
 
 file_text read_file(const std::string& path, size_t limit) {
   errno = 0;
@@ -165,12 +169,16 @@ private:
   }
 
   void follow(tree& node, const std::string& path) {
+    std::set<std::string> told;
     auto fail = [&](const std::string& text) {
       node.broken = true;
-      problems_.push_back({node.line, path, text});
+      if (told.insert(text).second)
+        problems_.push_back({node.line, path, text});
     };
     std::string text;
     for (const auto& p : pieces_of(node.raw)) {
+      if (expanded_ + text.size() > expanded_bytes_max)
+        break;
       node.referenced |= p.is != piece::what::text;
       if (p.is == piece::what::text) {
         text += p.text;
@@ -189,11 +197,18 @@ private:
           fail(fmt::format("the file {} cannot be used: {}", excerpt(p.text), file.reason));
       }
     }
-    node.text = std::move(text);
+    expanded_ += text.size();
+    if (expanded_ > expanded_bytes_max)
+      fail(fmt::format("the references of this file give more than {} MiB",
+                       expanded_bytes_max >> 20));
+    else
+      node.text = std::move(text);
   }
 
   const world& from_;
   problems& problems_;
+  /// Of all texts with a reference.
+  size_t expanded_ = 0;
 };
 
 } // namespace

@@ -28,7 +28,13 @@ const spec* find(const std::vector<spec>& specs, const std::string& name) {
 }
 
 std::string listed(const names& known) {
-  return known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", "));
+  // 20: what fits on a screen; a file may name thousands of sinks.
+  auto shown = std::min<size_t>(known.size(), 20);
+  if (known.empty())
+    return "none";
+  return fmt::format("{}{}",
+                     fmt::join(known.begin(), known.begin() + static_cast<long>(shown), ", "),
+                     shown < known.size() ? fmt::format(" and {} more", known.size() - shown) : "");
 }
 
 /// "unknown sink dww; did you mean dw? known: dw, out"
@@ -309,7 +315,7 @@ private:
     step_settings step{kind->name, {}, node.line};
     auto settings = settings_of_step(node, *kind, join(path, kind->name));
     auto wrong = kind->parse(settings, join(path, kind->name), step.settings);
-    if (wrong.empty() && kinds_.check_step) {
+    if (wrong.empty() && !is_broken(settings) && kinds_.check_step) {
       if (auto text = kinds_.check_step(step.kind, step.settings); !text.empty())
         report(first, join(path, kind->name),
                has_reference(settings) ? "is wrong, but its text came by reference and is not shown"

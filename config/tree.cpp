@@ -228,6 +228,10 @@ bool has_reference(const tree& node) {
   return node.referenced || std::any_of(node.items.begin(), node.items.end(), has_reference);
 }
 
+bool is_broken(const tree& node) {
+  return node.broken || std::any_of(node.items.begin(), node.items.end(), is_broken);
+}
+
 std::string found(const tree& node) {
   switch (node.is) {
   case shape::nothing:

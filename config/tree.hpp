@@ -38,6 +38,9 @@ struct tree {
 /// True when anything in it came by reference: a text made of it must not be shown.
 bool has_reference(const tree& node);
 
+/// True when a reference in it could not be followed: what is wrong with it is told already.
+bool is_broken(const tree& node);
+
 /// For problems: "iudd", "a list", "nothing", "${env:MODE} (its value is not shown)".
 std::string found(const tree& node);
 

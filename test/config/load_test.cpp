@@ -189,6 +189,33 @@ TEST_CASE("a reference that leads nowhere is a problem with its line") {
                 "5 e: expects ${env:NAME} or ${file:PATH}; write $${ for a plain ${"});
 }
 
+TEST_CASE("each missing reference of a value is told once") {
+  CHECK(problems_of("a: ${env:A} ${env:B} ${env:A}\n") ==
+        strings{"1 a: the environment variable A is not set",
+                "1 a: the environment variable B is not set"});
+  CHECK(problems_of("a: '" + std::string(1 << 20, '$') + "'\n") == strings{});
+  std::string open;
+  while (open.size() < 1 << 20)
+    open += "${";
+  CHECK(problems_of("a: '" + open + "'\n").size() == 1);
+}
+
+TEST_CASE("a large file named very often does not fill the memory") {
+  int reads = 0;
+  world from{nullptr, [&](const std::string&) {
+               ++reads;
+               return file_text{std::string(1 << 20, 'x'), {}};
+             }};
+  std::string text;
+  for (int i = 0; i < 1000; ++i)
+    text += "- '${file:/x}${file:/x}'\n";
+  auto file = load_text(text, {}, from);
+  CHECK(file.problems.size() == 992);
+  CHECK(lines({file.problems[0]}) ==
+        strings{"9 8: the references of this file give more than 16 MiB"});
+  CHECK(reads < 1100);
+}
+
 TEST_CASE("an override replaces, adds and appends, and has no line") {
   const std::string text = "flows:\n  orders:\n    mutation: iud\n    steps: [{sql: a}]\n";
   CHECK(listed(text, {"flows.orders.mutation=i", "flows.orders.steps.0.sql=select 1, 2 as \"b: c\"",

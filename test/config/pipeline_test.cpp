@@ -257,6 +257,15 @@ TEST_CASE("a flow names a sink, a stream and a source that exist") {
   }
 }
 
+TEST_CASE("a long list of known names is cut") {
+  std::string text = "flows: {f: {source: '*', sink: out.t}}\nsinks:\n";
+  for (int i = 0; i < 30; ++i)
+    text += "  warehouse" + std::to_string(i) + ": {kind: print}\n";
+  auto found = problems_of(text);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].find("warehouse19 and 10 more") != std::string::npos);
+}
+
 TEST_CASE("a component with a problem is still known by its name") {
   CHECK(problems_of("sources: {shop: {kind: nope}}\nsinks: {dw: {kind: print, x: 1}}\n"
                     "flows: {f: {source: generator.shop, sink: dw.t}}\n")
@@ -326,6 +335,16 @@ TEST_CASE("problems of loading and of checking come together, by line") {
           "3 node: is given twice; the first is in line 1",
           "4 x: is not a known setting; known: node, bus, sources, streams, sinks, flows, nodes"});
   CHECK(problems_of("a: [\n").size() == 1);
+}
+
+TEST_CASE("a reference that leads nowhere is the only problem of its value") {
+  CHECK(flow_problems("{source: '${env:A}', sink: '${env:B}', stream: '${env:C}',\n"
+                      " mutation: '${env:D}', steps: [{sql: '${env:E}'}]}") ==
+        strings{"4 flows.f.source: the environment variable A is not set",
+                "4 flows.f.sink: the environment variable B is not set",
+                "4 flows.f.stream: the environment variable C is not set",
+                "5 flows.f.mutation: the environment variable D is not set",
+                "5 flows.f.steps.0.sql: the environment variable E is not set"});
 }
 
 TEST_CASE("no cross check shows what came by reference") {
