@@ -54,8 +54,9 @@ response readyz(control& node, const request& r) {
   auto status = body["ready"] == true ? 200 : 503;
   if (r.header("accept").find("text/plain") == std::string_view::npos)
     return {status, "application/json", dump(body)};
-  auto text =
-      status == 200 ? "ready" : fmt::format("not ready\n{}", fmt::join(node.ready().reasons, "\n"));
+  std::string text = status == 200 ? "ready" : "not ready";
+  for (const auto& why : body["reasons"])
+    text += "\n" + why.get<std::string>();
   return {status, "text/plain; charset=utf-8", text + "\n"};
 }
 

@@ -319,7 +319,8 @@ function draw(s) {
   const failed = Object.keys(lists).some(list => s[list].some(i => i.state === 'failed'));
   document.title = 'RTDP ' + s.node + (failed ? ' – failed' : s.ready ? '' : ' – not ready');
   setText(byId('node'), s.node);
-  setText(byId('about'), 'version ' + s.version + ', up ' + span((Date.now() - Date.parse(s.started)) / 1000));
+  const up = (Date.now() - Date.parse(s.started)) / 1000;
+  setText(byId('about'), 'version ' + s.version + ', up ' + span(up));
   byId('ready').className = 'pill ' + (s.ready ? 'good' : failed ? 'bad' : 'warn');
   setText(byId('ready'), s.ready ? 'ready' : 'not ready');
   const reasons = byId('reasons');
