@@ -26,6 +26,12 @@ void column::append_null() {
   ++rows_;
 }
 
+void column::append_valid_bit() {
+  if (rows_ / 64 >= valid_.size())
+    valid_.push_back(0);
+  valid_[rows_ / 64] |= uint64_t{1} << (rows_ % 64);
+}
+
 void column::append(const column& from, size_t first, size_t count) {
   if (!from.has_nulls() && valid_.empty()) {
     switch (storage_of(type_)) {

@@ -39,17 +39,17 @@ public:
   void append_null();
   void append_int(int64_t value) {
     ints_.push_back(value);
-    grow_valid();
+    grow();
   }
   void append_real(double value) {
     reals_.push_back(value);
-    grow_valid();
+    grow();
   }
   /// REQUIRES: all text of a column stays below 4 GiB.
   void append_text(std::string_view value) {
     arena_.insert(arena_.end(), value.begin(), value.end());
     ends_.push_back(uint32_t(arena_.size()));
-    grow_valid();
+    grow();
   }
   /// Appends `count` rows of `from` beginning at `first`. REQUIRES: the same storage.
   void append(const column& from, size_t first, size_t count);
@@ -62,14 +62,13 @@ public:
   }
 
 private:
-  void grow_valid() {
-    if (!valid_.empty()) {
-      if (rows_ / 64 >= valid_.size())
-        valid_.push_back(0);
-      valid_[rows_ / 64] |= uint64_t{1} << (rows_ % 64);
-    }
+  /// Counts a row that has a value.
+  void grow() {
+    if (!valid_.empty())
+      append_valid_bit();
     ++rows_;
   }
+  void append_valid_bit();
 
   ums::type type_;
   size_t rows_ = 0;

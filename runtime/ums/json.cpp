@@ -3,6 +3,7 @@
 #include "runtime/ums/scan.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace rtdp::ums::json {
 
@@ -170,7 +171,8 @@ error indexer::index(std::string_view text, cursor& out) {
   constexpr size_t size_kept = size_t{16} << 20;
   if (text.size() > size_max)
     return rejected("message of " + std::to_string(text.size()) + " bytes, at most 256 MiB");
-  auto wanted = std::max<size_t>(text.size(), 4096);
+  // In powers of two, so that slowly growing messages do not move it each time.
+  auto wanted = std::bit_ceil(std::max<size_t>(text.size(), 4096));
   auto code = simdjson::SUCCESS;
   if (!stage_)
     code = simdjson::get_active_implementation()->create_dom_parser_implementation(

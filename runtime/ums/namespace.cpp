@@ -36,8 +36,8 @@ public:
   std::string_view rest() const { return text_.substr(at_); }
 
   error wrong(std::string_view what) const {
-    return rejected("namespace " + std::string(text_) + ", character " + std::to_string(at_ + 1) +
-                    ": " + std::string(what));
+    return rejected("namespace " + std::string(text_.substr(0, 200)) + ", character " +
+                    std::to_string(at_ + 1) + ": " + std::string(what));
   }
 
   /// Reads one part and the dot behind it, if there is one; `dot` says so.
@@ -122,7 +122,7 @@ result<ns> ns::parse(std::string_view text) {
   std::string_view rest;
   auto name = parse_head(text, rest);
   if (name && !rest.empty())
-    return rejected("namespace " + std::string(text) + ", character " +
+    return rejected("namespace " + std::string(text.substr(0, 200)) + ", character " +
                     std::to_string(text.size() - rest.size() + 1) + ": more than seven parts; " +
                     "a name with a dot stands in double quotes");
   return name;

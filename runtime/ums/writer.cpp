@@ -286,7 +286,8 @@ error write(const slice& rows, std::string& out) {
                     ": its name or one of its columns is not UTF-8");
   }
   for (size_t row = rows.first; row < rows.first + rows.count; ++row) {
-    to.put(row == rows.first ? R"({"tuple":[)" : R"(,{"tuple":[)");
+    constexpr std::string_view begin = R"(,{"tuple":[)";
+    to.put(row == rows.first ? begin.substr(1) : begin);
     for (const auto& c : b.columns)
       put_cell(to, c, row);
     if (!b.columns.empty())

@@ -79,7 +79,7 @@ inline schema_ptr table(std::vector<field> others, ns name = ns("p", "s", "d", "
 /// Appends the system columns of one row.
 inline void begin_row(batch& b, int64_t id, std::string_view op = "i") {
   b.columns[0].append_int(id);
-  b.columns[1].append_int(id * 1000);
+  b.columns[1].append_int(id % 1'000'000'000 * 1000);
   b.columns[2].append_text(op);
 }
 
