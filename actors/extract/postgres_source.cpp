@@ -27,8 +27,9 @@ using clock = pg::connection::clock;
 /// Ids left out when rows may have been published whose position was not stored: more than the
 /// 50,000 rows of a full collector and everything that waits for a flush behind it.
 constexpr int64_t ids_left_out = 10'000'000;
-/// How often an idle source asks the server whether it is idle too, and a busy one how much log is
-/// kept.
+/// How often the server is asked where its log ends: until we know that we are there, then to stay
+/// sure of it, and under load for how much log is kept.
+constexpr auto catching_up_probe_every = 50ms;
 constexpr auto idle_probe_every = 1s;
 constexpr auto busy_probe_every = 10s;
 /// Rows read between two looks at the clock.
@@ -41,7 +42,7 @@ public:
   error open(const std::string& position) override;
   error read(collector& out, std::chrono::milliseconds wait) override;
   error confirm(const std::string& position) override;
-  source_progress progress() const override;
+  source_progress progress() const override { return progress_; }
 
 private:
   /// What comes next; each ends in the one below it.
@@ -61,7 +62,6 @@ private:
 
   std::string name_;
   pg::settings set_;
-
   phase phase_ = phase::closed;
   std::vector<pg::captured_table> tables_;
   pg::position at_;
@@ -359,7 +359,7 @@ error postgres_driver::nothing_new(collector& out) {
     at_.at = stream_->sent();
     settle(out);
   }
-  if (clock::now() - probed_at_ < idle_probe_every)
+  if (clock::now() - probed_at_ < (progress_.idle ? idle_probe_every : catching_up_probe_every))
     return {};
   if (probe_target_ != 0)
     progress_.idle = false;
@@ -387,8 +387,6 @@ error postgres_driver::confirm(const std::string& position) {
   auto at = pg::lsn_of_position(position);
   return at ? stream_->confirm(*at) : at.error();
 }
-
-source_progress postgres_driver::progress() const { return progress_; }
 
 } // namespace
 
