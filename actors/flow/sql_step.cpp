@@ -14,7 +14,7 @@ config::spec spec() {
       .add(field("sql", std::string(), "One SELECT in DuckDB's dialect.").required())
       .add(field("memory_limit_mb", int64_t{256},
                  "What the query may hold at a time; a batch that needs more fails the flow.")
-               .range(16, 65'536)
+               .range(16, 1024)
                .advanced())
       .add(field("timeout", std::chrono::milliseconds(30'000),
                  "How long the query may work on one batch; one that needs longer fails the flow.")
@@ -35,6 +35,8 @@ public:
       return e;
     return query_->prepare(input);
   }
+
+  bool row_wise() override { return !opened() && query_->row_wise(); }
 
   result<ums::batch_ptr> apply(const ums::batch_ptr& input, bad_rows& bad) override {
     if (auto e = opened())
