@@ -38,9 +38,9 @@ struct message {
 struct topic_options {
   int32_t partitions = 1;
   /// Messages older than this may go; 0 keeps them. Default: what the bus's settings say.
-  std::optional<std::chrono::milliseconds> retention;
+  std::optional<std::chrono::milliseconds> retention = std::nullopt;
   /// The oldest go when a partition is larger; 0 keeps them. Default: what the bus's settings say.
-  std::optional<int64_t> retention_bytes;
+  std::optional<int64_t> retention_bytes = std::nullopt;
   /// Keeps at least the last message of a key, whatever its age.
   bool compact = false;
 };

@@ -85,6 +85,8 @@ result<std::unique_ptr<kafka_client>> kafka_client::make(const kafka_settings& s
                                                          const kafka_options& own) {
   std::unique_ptr<kafka_client> client(new kafka_client);
   client->brokers_ = settings.brokers;
+  client->username_ = settings.username;
+  client->password_ = settings.password;
   conf_ptr conf(rd_kafka_conf_new(), rd_kafka_conf_destroy);
   for (const auto& options : {common_options(settings, name), own})
     if (auto failed = set_all(conf.get(), options))
@@ -148,15 +150,22 @@ void kafka_client::on_delivery(rd_kafka_t*, const rd_kafka_message_t* m, void* s
 // -- asking -------------------------------------------------------------------
 
 error kafka_client::failed(rd_kafka_resp_err_t code, const std::string& doing) const {
-  std::string text = doing + ": " + rd_kafka_err2str(code);
+  std::string text = doing + ": " + rd_kafka_err2str(code) + " (bus.brokers " + brokers_ + ")";
   std::lock_guard lock(guard_);
   if (!words_.empty())
-    text += "; last heard of " + brokers_ + ": " + words_;
+    text += "; last heard: " + words_;
   return {is_rejected(code) || refused_ ? ec::rejected : ec::unavailable, std::move(text)};
 }
 
 void kafka_client::serve(std::chrono::milliseconds wait) {
   rd_kafka_poll(handle_, int(wait.count()));
+}
+
+void kafka_client::wake() {
+  // Without SASL nobody reads them, but they must not be null.
+  if (auto refused =
+          rd_kafka_sasl_set_credentials(handle_, username_.c_str(), password_.reveal().c_str()))
+    rd_kafka_error_destroy(refused);
 }
 
 error kafka_client::take_delivery_error() {

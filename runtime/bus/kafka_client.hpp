@@ -52,6 +52,10 @@ public:
   error failed(rd_kafka_resp_err_t code, const std::string& doing) const;
   /// Runs callbacks; waits up to `wait` for one.
   void serve(std::chrono::milliseconds wait);
+  /// Makes librdkafka look at its queues now. Up to 2.1 a thread of its own that found a queue
+  /// full, or a partition not ready, sleeps a whole second before it looks again (measured: 33 MB/s
+  /// instead of 500), and nothing but a change of credentials wakes it: these stay the same.
+  void wake();
   /// True once after the connections to all brokers were lost.
   bool take_all_down() { return all_down_.exchange(false); }
 
@@ -75,6 +79,8 @@ private:
 
   rd_kafka_t* handle_ = nullptr;
   std::string brokers_;
+  std::string username_;
+  config::secret password_;
   mutable std::mutex guard_;
   std::string words_;
   std::atomic<bool> all_down_{false};

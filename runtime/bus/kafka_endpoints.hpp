@@ -54,9 +54,13 @@ private:
   error refused(const rd_kafka_message_t& m);
   error take(const rd_kafka_message_t& m, std::vector<message>& out);
   error check_brokers();
+  rd_kafka_message_t* next(std::chrono::milliseconds wait);
 
   std::unique_ptr<kafka_client> client_;
   rd_kafka_queue_t* queue_ = nullptr;
+  /// librdkafka is woken after this many bytes, and while an assignment is younger than a second.
+  size_t wake_bytes_ = 0, taken_bytes_ = 0;
+  std::chrono::steady_clock::time_point settled_;
   std::map<partition, followed> followed_;
   /// Of the assignment that failed; the next `assign` ends it.
   error broken_;

@@ -34,6 +34,9 @@ error kafka_producer::check(const partition& to) {
     auto count = asking_->partitions_of(to.topic);
     if (!count)
       return count.error();
+    // The producer itself looks for a new topic only once a second: asking makes it look now.
+    if (auto own = client_->partitions_of(to.topic); !own)
+      return own.error();
     found = known_.emplace(to.topic, *count).first;
   }
   if (to.index >= 0 && to.index < found->second)

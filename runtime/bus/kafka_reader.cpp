@@ -20,21 +20,20 @@ result<std::unique_ptr<reader>> kafka_reader::make(const kafka_settings& setting
        {"fetch.max.bytes", std::to_string(fetch_bytes)},
        // Data ends the broker's wait at once; a partition that is added waits for it.
        {"fetch.wait.max.ms", "100"},
-       // librdkafka 2.0 sleeps this long when its queue is full, by default 500 ms.
-       {"fetch.error.backoff.ms", "10"},
+       {"fetch.error.backoff.ms", "100"},
        {"check.crcs", "true"}});
   if (!client)
     return client.error();
   std::unique_ptr<kafka_reader> made(new kafka_reader);
   made->client_ = std::move(*client);
   made->queue_ = rd_kafka_queue_new(made->client_->handle());
+  made->wake_bytes_ = size_t(settings.fetch_bytes) / 4;
   return std::unique_ptr<reader>(std::move(made));
 }
 
 kafka_reader::~kafka_reader() {
   stop();
-  if (queue_ != nullptr)
-    rd_kafka_queue_destroy(queue_);
+  rd_kafka_queue_destroy(queue_);
 }
 
 void kafka_reader::stop() {
@@ -43,15 +42,13 @@ void kafka_reader::stop() {
     rd_kafka_topic_destroy(f.handle);
   }
   followed_.clear();
-  // A queue of its own for each assignment: nothing of the old one is left in it.
-  if (queue_ != nullptr)
-    rd_kafka_queue_destroy(std::exchange(queue_, nullptr));
 }
 
 error kafka_reader::assign(const std::map<partition, int64_t>& from) {
   stop();
   broken_ = {};
-  queue_ = rd_kafka_queue_new(client_->handle());
+  // A queue of its own for each assignment: nothing of the old one is left in it.
+  rd_kafka_queue_destroy(std::exchange(queue_, rd_kafka_queue_new(client_->handle())));
   std::map<std::string, int32_t> counts;
   for (const auto& [p, offset] : from) {
     auto known = counts.find(p.topic);
@@ -67,6 +64,7 @@ error kafka_reader::assign(const std::map<partition, int64_t>& from) {
     if (auto failed = start(p, offset))
       return failed;
   }
+  settled_ = steady_clock::now() + seconds(1);
   return {};
 }
 
@@ -84,21 +82,41 @@ error kafka_reader::start(const partition& p, int64_t offset) {
   return {};
 }
 
+rd_kafka_message_t* kafka_reader::next(milliseconds wait) {
+  auto until = steady_clock::now() + wait;
+  for (;;) {
+    auto now = steady_clock::now();
+    auto left = duration_cast<milliseconds>(until - now);
+    bool settling = now < settled_;
+    if (settling)
+      client_->wake();
+    auto slice = settling ? std::min(left, milliseconds(10)) : left;
+    auto m = rd_kafka_consume_queue(queue_, int(std::max(slice, milliseconds(0)).count()));
+    if (m != nullptr || slice >= left)
+      return m;
+  }
+}
+
 error kafka_reader::poll(milliseconds wait, size_t bytes_max, std::vector<message>& out) {
   if (broken_)
     return broken_;
   client_->serve(milliseconds(0));
   size_t bytes = 0, before = out.size();
   while (bytes < bytes_max || out.size() == before) {
-    auto first = out.size() == before;
-    auto m = rd_kafka_consume_queue(queue_, first ? int(wait.count()) : 0);
+    auto m = next(out.size() == before ? wait : milliseconds(0));
     if (m == nullptr)
       break;
-    auto failed = m->err == RD_KAFKA_RESP_ERR_NO_ERROR ? take(*m, out) : refused(*m);
-    bytes += m->err == RD_KAFKA_RESP_ERR_NO_ERROR ? m->len + m->key_len : 0;
+    bool good = m->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    bytes += good ? m->len + m->key_len : 0;
+    auto failed = good ? take(*m, out) : refused(*m);
     rd_kafka_message_destroy(m);
     if (failed)
       return broken_ = failed;
+  }
+  taken_bytes_ += bytes;
+  if (taken_bytes_ >= wake_bytes_ && bytes > 0) {
+    taken_bytes_ = 0;
+    client_->wake();
   }
   return out.size() == before ? check_brokers() : error{};
 }

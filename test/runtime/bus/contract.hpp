@@ -199,6 +199,18 @@ TEST_CASE("an offset behind the end is rejected, and the error names it and the 
   CHECK(refused.text().find("0 up to 1 ") != std::string::npos);
 }
 
+TEST_CASE("a reader without partitions waits and finds nothing") {
+  auto b = open_bus();
+  auto r = take(b->make_reader("test"));
+  std::vector<message> none;
+  auto begin = clock::now();
+  require_ok(r->poll(30ms, 1 << 20, none));
+  require_ok(r->assign({}));
+  require_ok(r->poll(30ms, 1 << 20, none));
+  CHECK(none.empty());
+  CHECK(clock::now() - begin >= 60ms);
+}
+
 TEST_CASE("an unknown topic is rejected by its name, everywhere") {
   auto b = open_bus();
   partition p{"never-made", 0};
