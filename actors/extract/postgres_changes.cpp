@@ -6,6 +6,10 @@
 
 namespace rtdp::extract::pg {
 
+using namespace std::chrono_literals;
+
+constexpr auto visible_timeout = 10s;
+
 changes::changes(std::string source, connection& catalog, position& at,
                  const std::vector<captured_table>& tables)
     : source_(std::move(source)), catalog_(catalog), at_(at), before_images_(at.tables.size()),
@@ -181,6 +185,26 @@ error changes::update(known_relation& r, std::string_view bytes, collector& out)
   return {};
 }
 
+error changes::wait_until_visible() {
+  // The log tells of a commit a moment before other sessions see it, and much before where the
+  // commit waits for a synchronous standby.
+  auto give_up = connection::clock::now() + visible_timeout;
+  for (;;) {
+    auto now = catalog_.query("select pg_current_snapshot()");
+    if (!now)
+      return now.error();
+    auto sees = parse_seen_by((*now)[0][0].value_or(""), "FFFFFFFF/FFFFFFFF");
+    if (!sees)
+      return sees.error();
+    if (sees->covers(xid_, commit_at_))
+      return {};
+    if (connection::clock::now() >= give_up)
+      return unavailable(fmt::format("transaction {} is in the log, but not yet visible", xid_));
+    if (auto failed = catalog_.wait(connection::clock::now() + 5ms))
+      return failed;
+  }
+}
+
 error changes::fetch_missing(const known_relation& r) {
   auto& row = message_.new_row;
   std::string list, where;
@@ -196,6 +220,8 @@ error changes::fetch_missing(const known_relation& r) {
   }
   if (list.empty())
     return {};
+  if (auto failed = wait_until_visible())
+    return failed;
   auto found = catalog_.query(
       fmt::format("select {} from {} where {}", list, quoted(at_.tables[r.table].name), where),
       key);

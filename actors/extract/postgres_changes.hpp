@@ -52,6 +52,7 @@ private:
   error ready(known_relation& r, collector& out);
   error update(known_relation& r, std::string_view bytes, collector& out);
   bool key_changed(const known_relation& r) const;
+  error wait_until_visible();
   error fetch_missing(const known_relation& r);
   bool seen(size_t table) const { return at_.tables[table].seen.covers(xid_, commit_at_); }
   void add(known_relation& r, char op, const tuple& row, std::string_view bytes, collector& out);

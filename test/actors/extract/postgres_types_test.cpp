@@ -14,7 +14,7 @@ TEST_CASE("dates are read from the year 4714 BC to 5874897") {
   CHECK(parse_date("0001-01-01") == -719'162);
   CHECK(parse_date("0001-12-31 BC") == -719'163);
   CHECK(parse_date("4714-11-24 BC") == -2'440'588);
-  CHECK(parse_date("5874897-12-31") == 2'145'042'541);
+  CHECK(parse_date("5874897-12-31") == 2145042905);
   CHECK(parse_date("infinity") == ums::plus_infinity);
   CHECK(parse_date("-infinity") == ums::minus_infinity);
   for (auto wrong : {"", "1970", "1970-13-01", "1970-00-01", "1970-01-32", "1970-01-01x", "x"})
