@@ -204,7 +204,9 @@ error reader::read_piece(collector& out, pending_table& table) {
   if (table.after.empty())
     if (auto failed = spoil_rows_without_key(out, *l))
       return failed;
-  auto rows = next_piece(*db_, *l, table.after, chunk_rows_);
+  // The statement looks at these bytes at each step, while `table.after` moves on.
+  const auto begin = table.after;
+  auto rows = next_piece(*db_, *l, begin, chunk_rows_);
   if (!rows)
     return rows.error();
   auto keys = l->keys();

@@ -10,7 +10,7 @@
 namespace rtdp::extract::sqlite {
 
 /// The next `rows` rows of the table behind `after` (from the start when it is empty), in the order
-/// of the key; rows that lack a part of their key are left out.
+/// of the key; rows that lack a part of their key are left out. `after` must outlive the statement.
 result<state::statement> next_piece(state::database& db, const layout& l, const key& after,
                                     size_t rows);
 /// The rows left out by `next_piece`. Empty for nearly every table.

@@ -16,7 +16,8 @@ namespace rtdp::test {
 
 using namespace std::chrono_literals;
 
-inline std::unique_ptr<extract::driver> make_source(const std::string& kind, const std::string& yaml) {
+inline std::unique_ptr<extract::driver> make_source(const std::string& kind,
+                                                    const std::string& yaml) {
   for (const auto& k : extract::kinds())
     if (k.spec.name == kind) {
       config::section settings;

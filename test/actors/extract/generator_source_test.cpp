@@ -30,7 +30,8 @@ TEST_CASE("the generator gives the same rows for the same seed, and others for a
 }
 
 TEST_CASE("the generator goes on at any position with the same rows") {
-  std::string yaml = "{rows: 6000, keys: 500, update_share: 0.4, delete_share: 0.25, tables: [a, b]}";
+  std::string yaml =
+      "{rows: 6000, keys: 500, update_share: 0.4, delete_share: 0.25, tables: [a, b]}";
   auto whole = generator(yaml);
   auto rows = read_all(whole);
   for (int64_t n : {1, 999, 1000, 1001, 2500, 5999, 6000}) {
@@ -49,8 +50,16 @@ TEST_CASE("updates and deletes of the generator touch only keys that exist") {
     int64_t keys;
     double update, del;
   };
-  for (auto s : {shares{1, 0.5, 0.3}, {2, 0.5, 0.3}, {15, 0.9, 0.1}, {100, 0, 0.5}, {100, 0, 1},
-                 {100, 1, 0}, {5000, 0.3, 0.3}, {5000, 0.6, 0.1}, {3000, 0, 0}, {0, 0.5, 0.1}}) {
+  for (auto s : {shares{1, 0.5, 0.3},
+                 {2, 0.5, 0.3},
+                 {15, 0.9, 0.1},
+                 {100, 0, 0.5},
+                 {100, 0, 1},
+                 {100, 1, 0},
+                 {5000, 0.3, 0.3},
+                 {5000, 0.6, 0.1},
+                 {3000, 0, 0},
+                 {0, 0.5, 0.1}}) {
     CAPTURE(s.keys);
     CAPTURE(s.update);
     CAPTURE(s.del);
@@ -91,9 +100,10 @@ TEST_CASE("the generator keeps its pace, waits no longer than it may and is idle
 }
 
 TEST_CASE("the generator makes any column that is asked for") {
-  auto d = generator("{rows: 3, columns: [{name: a, type: string, length: 7}, {name: b, type: double}, "
-                     "{name: c, type: boolean}, {name: d, type: date}, {name: e, type: decimal}, "
-                     "{name: f, type: jsonobject}, {name: g, type: binary}]}");
+  auto d =
+      generator("{rows: 3, columns: [{name: a, type: string, length: 7}, {name: b, type: double}, "
+                "{name: c, type: boolean}, {name: d, type: date}, {name: e, type: decimal}, "
+                "{name: f, type: jsonobject}, {name: g, type: binary}]}");
   auto rows = read_all(d);
   REQUIRE(rows.size() == 3);
   CHECK(rows[0].cells.size() == 8);
@@ -103,7 +113,8 @@ TEST_CASE("the generator makes any column that is asked for") {
 
 TEST_CASE("settings that leave no row to delete are refused, and so is a wrong position") {
   CHECK(make_source("generator", "{keys: 0, delete_share: 0.5}")->open("") == ec::rejected);
-  CHECK(make_source("generator", "{update_share: 0.6, delete_share: 0.5}")->open("") == ec::rejected);
+  CHECK(make_source("generator", "{update_share: 0.6, delete_share: 0.5}")->open("") ==
+        ec::rejected);
   CHECK(make_source("generator", "{}")->open("12x") == ec::rejected);
 }
 
