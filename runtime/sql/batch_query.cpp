@@ -271,6 +271,10 @@ result<std::unique_ptr<batch_query>> batch_query::open(const std::string& text,
   return std::unique_ptr<batch_query>(new batch_query(std::move(s)));
 }
 
+bool batch_query::row_wise() const {
+  return state_->tree && state_->tree->may_add_columns() && state_->tree->reads_table_directly();
+}
+
 result<ums::schema> batch_query::prepare(const ums::schema& input) {
   auto found = state_->plan_for(std::make_shared<const ums::schema>(input));
   if (!found)

@@ -25,6 +25,9 @@ public:
   batch_query(const batch_query&) = delete;
   batch_query& operator=(const batch_query&) = delete;
 
+  /// True when every row comes from one row of the batch: no DISTINCT, GROUP BY, UNION or WITH.
+  bool row_wise() const;
+
   /// Compiles the query for batches of this schema and returns the schema of what comes out, the
   /// three system columns first. Rejects unknown columns, types and functions with their place.
   result<ums::schema> prepare(const ums::schema& input);

@@ -97,15 +97,22 @@ std::optional<failure> engine::run(const prepared& statement, query_result& out)
   pending work;
   if (duckdb_pending_prepared(statement.get(), work.out()) == DuckDBError)
     return failure_of(duckdb_pending_error(work.get()));
+  bool late = false;
   for (;;) {
     auto state = duckdb_pending_execute_task(work.get());
-    if (state == DUCKDB_PENDING_ERROR)
+    if (state == DUCKDB_PENDING_ERROR && !late)
       return failure_of(duckdb_pending_error(work.get()));
-    if (duckdb_pending_execution_is_finished(state))
-      break;
-    if (std::chrono::steady_clock::now() > deadline)
+    if (state == DUCKDB_PENDING_ERROR)
       return failure{
           "Timeout", fmt::format("the query took longer than {} ms", limits_.time.count()), {}, ""};
+    if (duckdb_pending_execution_is_finished(state))
+      break;
+    // An execution that is only dropped stays in memory with its database; an interrupted one ends
+    // with an error at its next task.
+    if (!late && std::chrono::steady_clock::now() > deadline) {
+      duckdb_interrupt(connection_.get());
+      late = true;
+    }
   }
   query_result fresh;
   if (duckdb_execute_pending(work.get(), fresh.out()) == DuckDBError)
