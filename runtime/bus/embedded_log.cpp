@@ -1,5 +1,6 @@
 #include "runtime/bus/embedded_log.hpp"
 
+#include "runtime/bus/refusals.hpp"
 #include "runtime/state/store.hpp"
 
 #include <algorithm>
@@ -220,9 +221,7 @@ error log_reader::read(int64_t from, size_t bytes_max,
   if (!found)
     return found.error();
   if (from < found->first || from > found->end)
-    return rejected("offset " + std::to_string(from) + " of " + partition{*topic, index}.text() +
-                    " was asked for, the log holds " + std::to_string(found->first) + " up to " +
-                    std::to_string(found->end) + " (not included)");
+    return out_of_range({*topic, index}, from, *found);
   if (from == found->end)
     return {};
   read_.bind(1, from);

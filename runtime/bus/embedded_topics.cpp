@@ -1,6 +1,6 @@
 #include "runtime/bus/embedded_topics.hpp"
 
-#include "runtime/bus/topic_name.hpp"
+#include "runtime/bus/refusals.hpp"
 #include "runtime/state/store.hpp"
 
 namespace rtdp::bus {
@@ -90,8 +90,7 @@ result<log_options> embedded_topics::find(const partition& p) {
   if (!found)
     return found.error();
   if (p.index < 0 || p.index >= found->partitions)
-    return rejected("there is no partition " + p.text() + ": the topic has partitions 0 to " +
-                    std::to_string(found->partitions - 1));
+    return no_partition(p, found->partitions);
   return found->options;
 }
 

@@ -1,7 +1,7 @@
 /// The bus of a cluster: Apache Kafka through librdkafka. Settings are an allow-list: nothing that
 /// a config file says reaches librdkafka unchecked.
 #include "runtime/bus/kafka_endpoints.hpp"
-#include "runtime/bus/topic_name.hpp"
+#include "runtime/bus/refusals.hpp"
 
 #include <chrono>
 
@@ -45,13 +45,13 @@ public:
       return known ? error{} : known.error();
     if (auto failed = create(**client, name, options))
       return failed;
-    // The controller has it; the brokers hear of it a moment later.
+    // The controller has it; the brokers hear of it, and lead it, a moment later.
     for (auto until = steady_clock::now() + milliseconds(kafka_timeout_ms);;) {
-      known = (*client)->partitions_of(name);
-      if (known)
+      auto held = ranges(name);
+      if (held)
         return {};
       if (steady_clock::now() >= until)
-        return known.error();
+        return held.error();
       (*client)->serve(milliseconds(10));
     }
   }
@@ -74,14 +74,14 @@ public:
   }
 
   result<int64_t> offset_at(const partition& p, int64_t time_ms) override {
-    auto all = ranges(p.topic);
-    if (!all)
-      return all.error();
-    if (p.index < 0 || size_t(p.index) >= all->size())
-      return rejected("there is no partition " + p.text());
     auto client = asking();
     if (!client)
       return client.error();
+    auto count = (*client)->partitions_of(p.topic);
+    if (!count)
+      return count.error();
+    if (p.index < 0 || p.index >= *count)
+      return no_partition(p, *count);
     offsets_ptr asked(rd_kafka_topic_partition_list_new(1));
     auto one = rd_kafka_topic_partition_list_add(asked.get(), p.topic.c_str(), p.index);
     one->offset = time_ms;
@@ -90,7 +90,10 @@ public:
       code = one->err;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
       return (*client)->failed(code, "asking " + p.text() + " for an offset by time");
-    return one->offset >= 0 ? one->offset : (*all)[size_t(p.index)].end;
+    if (one->offset >= 0)
+      return one->offset;
+    auto held = (*client)->held(p);
+    return held ? result<int64_t>(held->end) : held.error();
   }
 
   result<std::unique_ptr<producer>> make_producer(const std::string& name) override {

@@ -1,4 +1,5 @@
 #include "runtime/bus/kafka_endpoints.hpp"
+#include "runtime/bus/refusals.hpp"
 
 #include <algorithm>
 
@@ -41,8 +42,7 @@ error kafka_producer::check(const partition& to) {
   }
   if (to.index >= 0 && to.index < found->second)
     return {};
-  return rejected("there is no partition " + to.text() + ": the topic has partitions 0 to " +
-                  std::to_string(found->second - 1));
+  return no_partition(to, found->second);
 }
 
 error kafka_producer::die(const error& why) {

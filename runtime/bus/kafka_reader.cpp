@@ -1,4 +1,5 @@
 #include "runtime/bus/kafka_endpoints.hpp"
+#include "runtime/bus/refusals.hpp"
 
 #include <algorithm>
 
@@ -59,8 +60,7 @@ error kafka_reader::assign(const std::map<partition, int64_t>& from) {
       known = counts.emplace(p.topic, *count).first;
     }
     if (p.index < 0 || p.index >= known->second)
-      return rejected("there is no partition " + p.text() + ": the topic has partitions 0 to " +
-                      std::to_string(known->second - 1));
+      return no_partition(p, known->second);
     if (auto failed = start(p, offset))
       return failed;
   }
@@ -86,7 +86,7 @@ rd_kafka_message_t* kafka_reader::next(milliseconds wait) {
   auto until = steady_clock::now() + wait;
   for (;;) {
     auto now = steady_clock::now();
-    auto left = duration_cast<milliseconds>(until - now);
+    auto left = ceil<milliseconds>(until - now);
     bool settling = now < settled_;
     if (settling)
       client_->wake();
@@ -141,17 +141,15 @@ error kafka_reader::refused(const rd_kafka_message_t& m) {
   if (m.rkt == nullptr)
     return client_->failed(m.err, "reading");
   partition p{rd_kafka_topic_name(m.rkt), m.partition};
-  bool out_of_range = m.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
-                      m.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
+  bool is_gone = m.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+                 m.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
   auto found = followed_.find(p);
-  if (!out_of_range || found == followed_.end())
+  if (!is_gone || found == followed_.end())
     return client_->failed(m.err, "reading " + p.text());
   auto held = client_->held(p);
   if (!held)
     return held.error();
-  return rejected("offset " + std::to_string(found->second.position) + " of " + p.text() +
-                  " was asked for, the log holds " + std::to_string(held->first) + " up to " +
-                  std::to_string(held->end) + " (not included)");
+  return out_of_range(p, found->second.position, *held);
 }
 
 error kafka_reader::check_brokers() {

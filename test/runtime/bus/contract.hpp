@@ -224,7 +224,9 @@ TEST_CASE("an unknown topic is rejected by its name, everywhere") {
     CHECK(e.text().find("never-made") != std::string::npos);
   }
   partition beyond{make_topic(*b, {.partitions = 2}), 2};
-  CHECK(b->offset_at(beyond, 0).error() == ec::rejected);
+  auto offset = b->offset_at(beyond, 0);
+  REQUIRE(!offset);
+  CHECK(offset.error() == ec::rejected);
   CHECK(w->send(beyond, "", "x") == ec::rejected);
   CHECK(refusal_of(*b, {{beyond, 0}}) == ec::rejected);
 }

@@ -1,6 +1,7 @@
-/// Which names a topic may have: the same on every bus.
+/// What makes a topic or partition impossible: the same, and in the same words, on every bus.
 #pragma once
 
+#include "runtime/bus/bus.hpp"
 #include "runtime/core/error.hpp"
 
 #include <algorithm>
@@ -23,6 +24,19 @@ inline error check_topic_name(const std::string& name) {
       "a topic name must be 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-', "
       "found \"" +
       name + "\"");
+}
+
+/// The error for a partition that a topic of `count` partitions does not have.
+inline error no_partition(const partition& p, int32_t count) {
+  return rejected("there is no partition " + p.text() + ": the topic has partitions 0 to " +
+                  std::to_string(count - 1));
+}
+
+/// The error for an offset that the log does not hold.
+inline error out_of_range(const partition& p, int64_t asked, const range& held) {
+  return rejected("offset " + std::to_string(asked) + " of " + p.text() +
+                  " was asked for, the log holds " + std::to_string(held.first) + " up to " +
+                  std::to_string(held.end) + " (not included)");
 }
 
 } // namespace rtdp::bus
