@@ -62,8 +62,8 @@ public:
 
   /// Makes the target ready for rows of this schema: creates the table, adds columns, or `rejected`
   /// with the difference. Called whenever the schema changes, before `write`, and again after a
-  /// `rejected` write: then it must look at the store anew. What it rejects is the table's fault, so
-  /// the component fails and no row becomes a dead letter. A schema of system columns only (a
+  /// `rejected` write: then it must look at the store anew. What it rejects is the table's fault,
+  /// so the component fails and no row becomes a dead letter. A schema of system columns only (a
   /// heartbeat, a truncate) needs nothing.
   virtual error prepare(const ums::schema& schema) = 0;
 

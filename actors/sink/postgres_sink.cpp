@@ -47,11 +47,17 @@ public:
     return r ? error{} : r.error();
   }
 
-  error check_unique(const table_name& table, const std::string& columns) override {
+  result<bool> has_unique(const table_name& table, const std::string& columns) override {
     // The planner says whether it finds the constraint; nothing is run.
-    return run(fmt::format("EXPLAIN INSERT INTO {0} ({1}) SELECT {1} FROM {0} ON CONFLICT ({1}) DO "
-                           "NOTHING",
-                           table.sql(), columns));
+    auto e =
+        run(fmt::format("EXPLAIN INSERT INTO {0} ({1}) OVERRIDING SYSTEM VALUE SELECT {1} FROM {0} "
+                        "ON CONFLICT ({1}) DO NOTHING",
+                        table.sql(), columns));
+    if (c_.sqlstate() == "42P10")
+      return false;
+    if (e)
+      return e;
+    return true;
   }
 
 private:

@@ -42,13 +42,15 @@ public:
 
   error run(const std::string& sql) override { return db_.exec(sql); }
 
-  error check_unique(const table_name& table, const std::string& columns) override {
+  result<bool> has_unique(const table_name& table, const std::string& columns) override {
     // Preparing is enough for SQLite to look for the constraint.
     auto s =
         db_.prepare(fmt::format("INSERT INTO {0} ({1}) SELECT {1} FROM {0} WHERE 0 ON CONFLICT "
                                 "({1}) DO NOTHING",
                                 table.sql(), columns));
-    return s ? error{} : s.error();
+    if (!s && s.error() == ec::unavailable)
+      return s.error();
+    return bool(s);
   }
 
 private:

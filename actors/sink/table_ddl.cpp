@@ -276,12 +276,14 @@ private:
   error check_keys() {
     auto columns = list(out_.key_names());
     auto check = [&](const table_name& table) -> error {
-      auto e = store_.check_unique(table, columns);
-      if (e == ec::rejected)
-        return rejected(fmt::format("needs a primary key or unique constraint over exactly ({0}); "
-                                    "run: CREATE UNIQUE INDEX {1} ON {2} ({0}); ({3})",
-                                    columns, quote(table.table + "_key"), table.sql(), e.text()));
-      return e;
+      auto found = store_.has_unique(table, columns);
+      if (!found)
+        return found.error();
+      if (*found)
+        return {};
+      return rejected(fmt::format("needs a primary key or unique constraint over exactly ({0}); "
+                                  "run: CREATE UNIQUE INDEX {1} ON {2} ({0});",
+                                  columns, quote(table.table + "_key"), table.sql()));
     };
     if (auto e = check(out_.table))
       return e;

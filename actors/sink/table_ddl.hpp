@@ -25,8 +25,8 @@ public:
   virtual result<std::vector<existing_column>> columns(const table_name& table) = 0;
   /// Runs one DDL statement.
   virtual error run(const std::string& sql) = 0;
-  /// `rejected` unless ON CONFLICT over these (quoted) columns has a unique constraint to use.
-  virtual error check_unique(const table_name& table, const std::string& columns) = 0;
+  /// True when ON CONFLICT over these (quoted) columns has a unique constraint to use.
+  virtual result<bool> has_unique(const table_name& table, const std::string& columns) = 0;
 };
 
 /// How one store spells types.
