@@ -203,7 +203,7 @@ void http_server::impl::stop() {
     return;
   // The listening thread looks at the stop flag only every 2 s or when somebody connects; so
   // somebody connects until it is gone.
-  std::jthread waker([this](std::stop_token stopped) {
+  std::jthread waker([this](const std::stop_token& stopped) {
     std::mutex unused;
     std::condition_variable_any pause;
     std::array<char, 128> text{};

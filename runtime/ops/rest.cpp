@@ -19,7 +19,7 @@ constexpr auto metrics_type = "text/plain; version=0.0.4; charset=utf-8";
 constexpr int64_t letters_max = 10'000;
 constexpr int64_t letters_default = 1'000;
 
-response ok(json body) { return {200, "application/json", dump(body)}; }
+response ok(const json& body) { return {200, "application/json", dump(body)}; }
 
 /// A JSON object, empty for an empty body; nothing for anything else.
 std::optional<json> object_of(const std::string& body) {
@@ -68,7 +68,7 @@ response status(control& node, const request& r) {
       return problem(list.error(), r.path);
     body[plural(c)] = to_json(*list);
   }
-  return ok(std::move(body));
+  return ok(body);
 }
 
 // -- lists and flows ----------------------------------------------------------
@@ -173,7 +173,7 @@ response show_letter(control& node, const request& r) {
   return with_letter(node, r, [](const letter& l) {
     auto body = to_json(l);
     add_bytes(body, l.bytes);
-    return ok(std::move(body));
+    return ok(body);
   });
 }
 
