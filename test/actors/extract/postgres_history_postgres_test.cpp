@@ -19,9 +19,10 @@ public:
     for (const auto& b : batches)
       for (size_t i = 0; i < b.rows(); ++i)
         by_id[b.columns[0].ints()[i]].emplace_back(&b, i);
-    for (auto& [id, rows] : by_id) {
+    for (auto& entry : by_id) {
+      auto id = entry.first;
       CHECK_MESSAGE(ids_.insert(id).second, "id " << id << " came twice");
-      for (auto [b, row] : rows)
+      for (auto [b, row] : entry.second)
         apply(*b, row);
     }
   }
