@@ -78,30 +78,30 @@ struct subscription {
 
 CAF_BEGIN_TYPE_ID_BLOCK(rtdp, caf::first_custom_type_id)
 
-  CAF_ADD_TYPE_ID(rtdp, (rtdp::runtime::delivery))
-  CAF_ADD_TYPE_ID(rtdp, (rtdp::runtime::write_order))
-  CAF_ADD_TYPE_ID(rtdp, (rtdp::runtime::write_receipt))
-  CAF_ADD_TYPE_ID(rtdp, (rtdp::runtime::subscription))
-  CAF_ADD_TYPE_ID(rtdp, (rtdp::runtime::report))
-  CAF_ADD_TYPE_ID(rtdp, (std::vector<rtdp::runtime::report>))
+CAF_ADD_TYPE_ID(rtdp, (rtdp::runtime::delivery))
+CAF_ADD_TYPE_ID(rtdp, (rtdp::runtime::write_order))
+CAF_ADD_TYPE_ID(rtdp, (rtdp::runtime::write_receipt))
+CAF_ADD_TYPE_ID(rtdp, (rtdp::runtime::subscription))
+CAF_ADD_TYPE_ID(rtdp, (rtdp::runtime::report))
+CAF_ADD_TYPE_ID(rtdp, (std::vector<rtdp::runtime::report>))
 
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, open, "open")
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, read, "read")
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, write, "write")
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, advance, "advance")
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, retry, "retry")
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, mark, "mark")
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, tick, "tick")
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, seen, "seen")
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, join, "join")
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, deliver, "deliver")
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, credit, "credit")
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, status, "status")
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, list, "list")
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, idle, "idle")
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, replay, "replay")
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, start, "start")
-  CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, stop, "stop")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, open, "open")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, read, "read")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, write, "write")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, advance, "advance")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, retry, "retry")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, mark, "mark")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, tick, "tick")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, seen, "seen")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, join, "join")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, deliver, "deliver")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, credit, "credit")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, status, "status")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, list, "list")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, idle, "idle")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, replay, "replay")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, start, "start")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, stop, "stop")
 
 CAF_END_TYPE_ID_BLOCK(rtdp)
 
@@ -113,89 +113,89 @@ namespace rtdp::runtime {
 
 /// SOURCE: reads one source with a driver and publishes UMS on the bus.
 using source_actor = caf::typed_actor<
-  // Puts a mark of each table into the data path.
-  caf::reacts_to<atom::mark>,
-  // Answers whether the source has nothing more to read and everything read is on the bus.
-  caf::replies_to<atom::idle>::with<bool>,
-  // Publishes what is in flight, stores the position, then ends with exit_reason::normal.
-  caf::reacts_to<atom::stop>,
-  // INTERNAL: opens the driver, or tries again after a failure.
-  caf::reacts_to<atom::open>,
-  // INTERNAL: reads and publishes once.
-  caf::reacts_to<atom::read>>;
+    // Puts a mark of each table into the data path.
+    caf::reacts_to<atom::mark>,
+    // Answers whether the source has nothing more to read and everything read is on the bus.
+    caf::replies_to<atom::idle>::with<bool>,
+    // Publishes what is in flight, stores the position, then ends with exit_reason::normal.
+    caf::reacts_to<atom::stop>,
+    // INTERNAL: opens the driver, or tries again after a failure.
+    caf::reacts_to<atom::open>,
+    // INTERNAL: reads and publishes once.
+    caf::reacts_to<atom::read>>;
 
 /// TABLE: one namespace of a source; its schema version, snapshot progress and counts.
 using table_actor = caf::typed_actor<
-  // What SOURCE published since the last time; merged into the table's own state.
-  caf::reacts_to<atom::status, report>>;
+    // What SOURCE published since the last time; merged into the table's own state.
+    caf::reacts_to<atom::status, report>>;
 
 /// FLOW: takes batches of its namespaces through its steps to its SINK.
 using flow_actor = caf::typed_actor<
-  // The next rows; each costs one credit.
-  caf::reacts_to<atom::deliver, delivery>,
-  // Runs a dead letter (a UMS message of one row) through again.
-  caf::replies_to<atom::replay, std::string>::with<bool>,
-  // Answers whether it has joined its stream and nothing is under way.
-  caf::replies_to<atom::idle>::with<bool>,
-  // Lets what is in flight be written, stores progress, then ends with exit_reason::normal.
-  caf::reacts_to<atom::stop>,
-  // INTERNAL: asks SINK for the stored progress and joins STREAM.
-  caf::reacts_to<atom::open>,
-  // INTERNAL: once a second: stores progress without rows, reports.
-  caf::reacts_to<atom::tick>>;
+    // The next rows; each costs one credit.
+    caf::reacts_to<atom::deliver, delivery>,
+    // Runs a dead letter (a UMS message of one row) through again.
+    caf::replies_to<atom::replay, std::string>::with<bool>,
+    // Answers whether it has joined its stream and nothing is under way.
+    caf::replies_to<atom::idle>::with<bool>,
+    // Lets what is in flight be written, stores progress, then ends with exit_reason::normal.
+    caf::reacts_to<atom::stop>,
+    // INTERNAL: asks SINK for the stored progress and joins STREAM.
+    caf::reacts_to<atom::open>,
+    // INTERNAL: once a second: stores progress without rows, reports.
+    caf::reacts_to<atom::tick>>;
 
 /// STREAM: reads the bus once for all its flows.
 using stream_actor = caf::typed_actor<
-  // A flow wants batches from the given offsets on, sent as (atom::deliver, delivery).
-  caf::reacts_to<atom::join, caf::strong_actor_ptr, subscription>,
-  // The flow can take `n` more batches.
-  caf::reacts_to<atom::credit, std::string, uint32_t>,
-  // Answers whether every flow has applied everything that the bus holds for it.
-  caf::replies_to<atom::idle>::with<bool>,
-  caf::reacts_to<atom::stop>,
-  // INTERNAL: reads once, hands out what there is credit for.
-  caf::reacts_to<atom::read>>;
+    // A flow wants batches from the given offsets on, sent as (atom::deliver, delivery).
+    caf::reacts_to<atom::join, caf::strong_actor_ptr, subscription>,
+    // The flow can take `n` more batches.
+    caf::reacts_to<atom::credit, std::string, uint32_t>,
+    // Answers whether every flow has applied everything that the bus holds for it.
+    caf::replies_to<atom::idle>::with<bool>, caf::reacts_to<atom::stop>,
+    // INTERNAL: reads once, hands out what there is credit for.
+    caf::reacts_to<atom::read>>;
 
 /// SINK: writes the batches of one flow to its target, exactly once each.
 using sink_actor = caf::typed_actor<
-  // Connects, takes the fence for the epoch (by retrying while the store is unavailable) and
-  // answers with the stored progress.
-  caf::replies_to<atom::open, int64_t>::with<std::string>,
-  // Answers when the batch and its progress are durable. Retries while the store is unavailable.
-  // An error means that the flow cannot go on.
-  caf::replies_to<atom::write, write_order>::with<write_receipt>,
-  // Stores progress (its text) without rows.
-  caf::replies_to<atom::advance, std::string>::with<bool>,
-  // INTERNAL: tries again after a failure.
-  caf::reacts_to<atom::retry>>;
+    // Connects, takes the fence for the epoch (by retrying while the store is unavailable) and
+    // answers with the stored progress.
+    caf::replies_to<atom::open, int64_t>::with<std::string>,
+    // Answers when the batch and its progress are durable. Retries while the store is unavailable.
+    // An error means that the flow cannot go on.
+    caf::replies_to<atom::write, write_order>::with<write_receipt>,
+    // Stores progress (its text) without rows.
+    caf::replies_to<atom::advance, std::string>::with<bool>,
+    // INTERNAL: tries again after a failure.
+    caf::reacts_to<atom::retry>>;
 
 /// HEARTBEAT: sends marks through one source's data path and sees them come out.
 using heartbeat_actor = caf::typed_actor<
-  // A flow applied a mark: flow, namespace, time of the mark.
-  caf::reacts_to<atom::seen, std::string, std::string, int64_t>,
-  // INTERNAL: once a second.
-  caf::reacts_to<atom::tick>>;
+    // A flow applied a mark: flow, namespace, time of the mark.
+    caf::reacts_to<atom::seen, std::string, std::string, int64_t>,
+    // INTERNAL: once a second.
+    caf::reacts_to<atom::tick>>;
 
 /// FEEDBACK: knows the last report of every component of the node.
 using feedback_actor = caf::typed_actor<
-  // A component tells how it is; merged with what it told before.
-  caf::reacts_to<atom::status, report>,
-  // Every component, in the order of class and name.
-  caf::replies_to<atom::list>::with<std::vector<report>>>;
+    // A component tells how it is; merged with what it told before.
+    caf::reacts_to<atom::status, report>,
+    // Every component, in the order of class and name.
+    caf::replies_to<atom::list>::with<std::vector<report>>>;
 
 /// NODE: starts, supervises and stops everything on this machine.
 using node_actor = caf::typed_actor<
-  // Starts a flow that is stopped or failed.
-  caf::replies_to<atom::start, std::string>::with<bool>,
-  // Stops a flow; answers when it has ended.
-  caf::replies_to<atom::stop, std::string>::with<bool>,
-  // Runs a dead letter of a flow (name, UMS message) through again; true when it was applied.
-  caf::replies_to<atom::replay, std::string, std::string>::with<bool>,
-  // Answers whether snapshots are done and every flow is caught up; an error when a component failed.
-  caf::replies_to<atom::idle>::with<bool>,
-  // Stops upstream first, waits for each, then ends.
-  caf::reacts_to<atom::stop>,
-  // INTERNAL: restarts what is due, notices what hangs.
-  caf::reacts_to<atom::tick>>;
+    // Starts a flow that is stopped or failed.
+    caf::replies_to<atom::start, std::string>::with<bool>,
+    // Stops a flow; answers when it has ended.
+    caf::replies_to<atom::stop, std::string>::with<bool>,
+    // Runs a dead letter of a flow (name, UMS message) through again; true when it was applied.
+    caf::replies_to<atom::replay, std::string, std::string>::with<bool>,
+    // Answers whether snapshots are done and every flow is caught up; an error when a component
+    // failed.
+    caf::replies_to<atom::idle>::with<bool>,
+    // Stops upstream first, waits for each, then ends.
+    caf::reacts_to<atom::stop>,
+    // INTERNAL: restarts what is due, notices what hangs.
+    caf::reacts_to<atom::tick>>;
 
 } // namespace rtdp::runtime

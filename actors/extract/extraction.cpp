@@ -150,9 +150,9 @@ error extraction::settle() {
     return failed;
   if (!pending_)
     return {};
-  if (auto failed = store_->save("source." + settings_.name,
-                                 {{"position", pending_->position},
-                                  {"next_id", std::to_string(pending_->next_id)}}))
+  if (auto failed = store_->save(
+          "source." + settings_.name,
+          {{"position", pending_->position}, {"next_id", std::to_string(pending_->next_id)}}))
     return failed;
   stored_ = std::move(*pending_);
   pending_.reset();
@@ -160,15 +160,18 @@ error extraction::settle() {
 }
 
 error extraction::mark() {
-  // A mark must not overtake rows that the driver has read: they are published at the end of each step.
+  // A mark must not overtake rows that the driver has read: they are published at the end of each
+  // step.
   auto until = driver_->progress().complete_until_us;
   for (const auto& t : driver_->progress().tables) {
     auto schema = std::make_shared<ums::schema>();
     schema->name = t.name;
-    schema->fields = {{.name = std::string(ums::id_name), .type = ums::type::long_, .nullable = false},
-                      {.name = std::string(ums::ts_name), .type = ums::type::datetime, .nullable = false}};
+    schema->fields = {
+        {.name = std::string(ums::id_name), .type = ums::type::long_, .nullable = false},
+        {.name = std::string(ums::ts_name), .type = ums::type::datetime, .nullable = false}};
     ums::batch b{schema, ums::protocol::increment_heartbeat};
-    // The id of the row before: a mark takes no id of its own, so marks never change what ids rows get.
+    // The id of the row before: a mark takes no id of its own, so marks never change what ids rows
+    // get.
     b.columns[0].append_int(collector_->next_id() - 1);
     b.columns[1].append_int(until ? until : now_us());
     if (auto failed = publisher_->publish(b))

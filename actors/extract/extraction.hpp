@@ -52,8 +52,9 @@ public:
 
   extraction(extraction_settings settings, std::shared_ptr<bus::bus> bus, factory make_driver);
 
-  /// Loads the stored position and opens topic, producer and driver; also after any error of `step`,
-  /// since it is then unknown what reached the bus: everything behind the stored position is read again.
+  /// Loads the stored position and opens topic, producer and driver; also after any error of
+  /// `step`, since it is then unknown what reached the bus: everything behind the stored position
+  /// is read again.
   error open();
 
   /// Reads for up to `wait`, publishes, and when nothing more is waiting, flushes and stores.
@@ -78,7 +79,8 @@ private:
     int64_t next_id = 1;
   };
   error load();
-  /// The id after the highest on the bus: when the stored state is gone, old ids must not come again.
+  /// The id after the highest on the bus: when the stored state is gone, old ids must not come
+  /// again.
   result<int64_t> id_behind_tail();
   error keep_bad(const std::vector<bad_row>& rows);
   error settle();

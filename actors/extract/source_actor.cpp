@@ -26,7 +26,8 @@ void tell(self_pointer self, std::string state, std::string reason) {
   if (at.retained_bytes >= 0)
     s.known.figures["retained_bytes"] = at.retained_bytes;
   if (at.retained_bytes >= 0)
-    s.env.metrics->slot_retained_bytes({.source = s.work->settings().name}).Set(double(at.retained_bytes));
+    s.env.metrics->slot_retained_bytes({.source = s.work->settings().name})
+        .Set(double(at.retained_bytes));
   self->send(s.env.feedback, runtime::atom::status_v, s.known);
 }
 
@@ -46,8 +47,8 @@ void tell_tables(self_pointer self, const step_outcome& outcome) {
     std::string columns;
     for (size_t i = ums::system_columns; i < t.schema->fields.size(); ++i) {
       const auto& f = t.schema->fields[i];
-      columns += (columns.empty() ? "" : ", ") + f.name + " " + std::string(to_string(f.type))
-                 + (f.key ? " key" : "");
+      columns += (columns.empty() ? "" : ", ") + f.name + " " + std::string(to_string(f.type)) +
+                 (f.key ? " key" : "");
     }
     r.texts["columns"] = columns;
     self->send(table_of(self, t.name), runtime::atom::status_v, std::move(r));
@@ -106,7 +107,7 @@ void read(self_pointer self) {
   }
   if (outcome->dead_letters > 0) {
     s.env.metrics->dead_letters({.source = s.work->settings().name})
-      .Increment(double(outcome->dead_letters));
+        .Increment(double(outcome->dead_letters));
     s.known.figures["dead_letters"] += int64_t(outcome->dead_letters);
   }
   self->send(self, runtime::atom::read_v);
@@ -142,11 +143,11 @@ runtime::source_actor::behavior_type source_actor(self_pointer self, runtime::en
   tell(self, "starting", "");
   self->send(self, runtime::atom::open_v);
   return {
-    [self](runtime::atom::mark) { mark(self); },
-    [self](runtime::atom::idle) { return self->state.opened && self->state.work->idle(); },
-    [self](runtime::atom::stop) { stop(self); },
-    [self](runtime::atom::open) { open(self); },
-    [self](runtime::atom::read) { read(self); },
+      [self](runtime::atom::mark) { mark(self); },
+      [self](runtime::atom::idle) { return self->state.opened && self->state.work->idle(); },
+      [self](runtime::atom::stop) { stop(self); },
+      [self](runtime::atom::open) { open(self); },
+      [self](runtime::atom::read) { read(self); },
   };
 }
 

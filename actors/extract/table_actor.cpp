@@ -21,7 +21,7 @@ void merge(self_pointer self, const runtime::report& news) {
   auto figure = [self](const char* name) { return double(self->state.known.figures[name]); };
   s.env.metrics->snapshot_rows_done({s.source, s.known.name}).Set(figure("snapshot_rows_done"));
   s.env.metrics->snapshot_rows_estimated({s.source, s.known.name})
-    .Set(figure("snapshot_rows_estimated"));
+      .Set(figure("snapshot_rows_estimated"));
   self->send(s.env.feedback, runtime::atom::status_v, s.known);
 }
 
@@ -36,7 +36,7 @@ runtime::table_actor::behavior_type table_actor(self_pointer self, runtime::envi
   self->state.known.kind = "table";
   self->state.known.texts["source"] = std::move(source);
   return {
-    [self](runtime::atom::status, const runtime::report& news) { merge(self, news); },
+      [self](runtime::atom::status, const runtime::report& news) { merge(self, news); },
   };
 }
 

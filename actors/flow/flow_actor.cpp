@@ -4,6 +4,8 @@
 #include "runtime/core/time.hpp"
 #include "runtime/ums/codec.hpp"
 
+#include <algorithm>
+
 namespace rtdp::flow {
 
 namespace {
@@ -36,13 +38,13 @@ void end_if_stopped(self_pointer self) {
   if (!s.stopping || !s.queue.empty())
     return;
   self->request(s.sink, 5s, runtime::atom::advance_v, s.applied.text())
-    .then(
-      [self](bool) {
-        tell(self, "stopped");
-        self->send_exit(self->state.sink, caf::exit_reason::user_shutdown);
-        self->quit();
-      },
-      [self](caf::error& e) { give_up(self, runtime::from_caf(e)); });
+      .then(
+          [self](bool) {
+            tell(self, "stopped");
+            self->send_exit(self->state.sink, caf::exit_reason::user_shutdown);
+            self->quit();
+          },
+          [self](caf::error& e) { give_up(self, runtime::from_caf(e)); });
 }
 
 void observe(self_pointer self, const runtime::delivery& d, int64_t done_us) {
@@ -52,8 +54,10 @@ void observe(self_pointer self, const runtime::delivery& d, int64_t done_us) {
     return;
   auto committed_us = d.data->timestamps().back();
   s.env.metrics->end_to_end_latency({name}).Observe(double(done_us - committed_us) / 1e6);
-  s.env.metrics->stage_latency({.flow = name, .stage = "read"}).Observe(double(d.read_us - committed_us) / 1e6);
-  s.env.metrics->stage_latency({.flow = name, .stage = "sink"}).Observe(double(done_us - d.read_us) / 1e6);
+  s.env.metrics->stage_latency({.flow = name, .stage = "read"})
+      .Observe(double(d.read_us - committed_us) / 1e6);
+  s.env.metrics->stage_latency({.flow = name, .stage = "sink"})
+      .Observe(double(done_us - d.read_us) / 1e6);
 }
 
 /// A mark came out at the end of the flow.
@@ -73,7 +77,7 @@ void arrived(self_pointer self, const runtime::delivery& d) {
 void retire(self_pointer self) {
   auto& s = self->state;
   uint32_t credit = 0;
-  while (!s.queue.empty() && s.queue.front().done) {
+  while (!s.queue.empty() && s.queue.front().unwritten == 0) {
     auto& front = s.queue.front();
     arrived(self, front.what);
     s.applied = std::move(front.after);
@@ -87,18 +91,22 @@ void retire(self_pointer self) {
 
 void written(self_pointer self, const runtime::write_receipt& receipt) {
   auto& s = self->state;
-  auto at = std::find_if(s.queue.begin(), s.queue.end(), [](const auto& u) { return !u.done; });
+  auto at =
+      std::find_if(s.queue.begin(), s.queue.end(), [](const auto& u) { return u.unwritten > 0; });
   if (at == s.queue.end())
     return;
-  at->done = true;
-  s.stored = at->after;
+  if (--at->unwritten == 0)
+    s.stored = at->after;
   s.dead_letters += int64_t(receipt.dead_letters);
   s.known.figures["rows_out"] += int64_t(receipt.rows);
   s.env.metrics->rows_out({.flow = s.settings.name}).Increment(double(receipt.rows));
-  observe(self, at->what, receipt.done_us);
+  if (at->unwritten == 0)
+    observe(self, at->what, receipt.done_us);
   if (s.dead_letters > s.settings.dead_letters_max)
-    return give_up(self, rejected(std::to_string(s.dead_letters) + " rows went to the dead letters, "
-                                  "more than dead_letters_max allows: look at `rtdp dead-letters`"));
+    return give_up(self,
+                   rejected(std::to_string(s.dead_letters) +
+                            " rows went to the dead letters, "
+                            "more than dead_letters_max allows: look at `rtdp dead-letters`"));
   retire(self);
 }
 
@@ -109,21 +117,26 @@ void take(self_pointer self, const runtime::delivery& d, bool costs_credit,
   s.known.figures["rows_in"] += d.data->carries_rows() ? int64_t(d.data->rows()) : 0;
   if (d.data->carries_rows())
     s.env.metrics->rows_in({.flow = s.settings.name}).Increment(double(d.data->rows()));
-  auto order = s.work->process(d);
-  if (!order)
-    return give_up(self, order.error());
-  s.queue.push_back({d, s.work->progress(), !order->has_value(), costs_credit});
-  if (!order->has_value())
+  auto orders = s.work->process(d);
+  if (!orders)
+    return give_up(self, orders.error());
+  s.queue.push_back({d, s.work->progress(), orders->size(), costs_credit});
+  if (orders->empty())
     return retire(self);
-  // No time-out: SINK answers when its store does, and FLOW dies with SINK.
-  self->request(s.sink, caf::infinite, runtime::atom::write_v, std::move(**order))
-    .then(
-      [self, reply](const runtime::write_receipt& receipt) mutable {
-        if (reply.pending())
-          reply.deliver(receipt.dead_letters == 0);
-        written(self, receipt);
-      },
-      [self](caf::error& e) { give_up(self, runtime::from_caf(e)); });
+  auto refused = std::make_shared<uint64_t>(0);
+  for (size_t i = 0; i < orders->size(); ++i) {
+    bool last = i + 1 == orders->size();
+    // No time-out: SINK answers when its store does, and FLOW dies with SINK.
+    self->request(s.sink, caf::infinite, runtime::atom::write_v, std::move((*orders)[i]))
+        .then(
+            [self, reply, refused, last](const runtime::write_receipt& receipt) mutable {
+              *refused += receipt.dead_letters;
+              if (last && reply.pending())
+                reply.deliver(*refused == 0);
+              written(self, receipt);
+            },
+            [self](caf::error& e) { give_up(self, runtime::from_caf(e)); });
+  }
 }
 
 caf::result<bool> replay(self_pointer self, const std::string& message) {
@@ -165,8 +178,8 @@ void open(self_pointer self) {
   auto& s = self->state;
   // No time-out: SINK goes on trying while its store is unavailable and says so in its report.
   self->request(s.sink, caf::infinite, runtime::atom::open_v, s.settings.epoch)
-    .then([self](const std::string& stored) { joined(self, stored); },
-          [self](caf::error& e) { give_up(self, runtime::from_caf(e)); });
+      .then([self](const std::string& stored) { joined(self, stored); },
+            [self](caf::error& e) { give_up(self, runtime::from_caf(e)); });
 }
 
 void tick(self_pointer self) {
@@ -175,19 +188,18 @@ void tick(self_pointer self) {
   tell(self, s.stopping ? "stopping" : "running");
   if (!s.queue.empty() || s.stored == s.applied)
     return;
-  // Marks moved the offsets without a row: keep them too, so that a restart need not read them again.
+  // Marks moved the offsets without a row: keep them too, so that a restart need not read them
+  // again.
   s.stored = s.applied;
   self->request(s.sink, 30s, runtime::atom::advance_v, s.applied.text())
-    .then([](bool) {}, [self](caf::error& e) { give_up(self, runtime::from_caf(e)); });
+      .then([](bool) {}, [self](caf::error& e) { give_up(self, runtime::from_caf(e)); });
 }
 
 } // namespace
 
-runtime::flow_actor::behavior_type flow_actor(self_pointer self, runtime::environment env,
-                                              flow_settings settings,
-                                              std::shared_ptr<pipeline> work,
-                                              runtime::sink_actor sink,
-                                              runtime::stream_actor stream) {
+runtime::flow_actor::behavior_type
+flow_actor(self_pointer self, runtime::environment env, flow_settings settings,
+           std::shared_ptr<pipeline> work, runtime::sink_actor sink, runtime::stream_actor stream) {
   auto& s = self->state;
   s.env = std::move(env);
   s.settings = std::move(settings);
@@ -207,18 +219,18 @@ runtime::flow_actor::behavior_type flow_actor(self_pointer self, runtime::enviro
   tell(self, "starting");
   self->send(self, runtime::atom::open_v);
   return {
-    [self](runtime::atom::deliver, const runtime::delivery& d) {
-      if (!self->state.stopping)
-        take(self, d, true);
-    },
-    [self](runtime::atom::replay, const std::string& message) { return replay(self, message); },
-    [self](runtime::atom::idle) { return self->state.joined && self->state.queue.empty(); },
-    [self](runtime::atom::stop) {
-      self->state.stopping = true;
-      end_if_stopped(self);
-    },
-    [self](runtime::atom::open) { open(self); },
-    [self](runtime::atom::tick) { tick(self); },
+      [self](runtime::atom::deliver, const runtime::delivery& d) {
+        if (!self->state.stopping)
+          take(self, d, true);
+      },
+      [self](runtime::atom::replay, const std::string& message) { return replay(self, message); },
+      [self](runtime::atom::idle) { return self->state.joined && self->state.queue.empty(); },
+      [self](runtime::atom::stop) {
+        self->state.stopping = true;
+        end_if_stopped(self);
+      },
+      [self](runtime::atom::open) { open(self); },
+      [self](runtime::atom::tick) { tick(self); },
   };
 }
 

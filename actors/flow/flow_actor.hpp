@@ -1,5 +1,5 @@
-/// FLOW: the actor around a `pipeline`. Scheduled; owns its SINK, joins its STREAM, dies with either
-/// so that its supervisor starts both again from the progress stored with the data.
+/// FLOW: the actor around a `pipeline`. Scheduled; owns its SINK, joins its STREAM, dies with
+/// either so that its supervisor starts both again from the progress stored with the data.
 #pragma once
 
 #include "actors/flow/pipeline.hpp"
@@ -42,7 +42,8 @@ struct flow_state {
   struct under_way {
     runtime::delivery what;
     state::progress after;
-    bool done = false;
+    /// Orders that SINK has not answered yet.
+    size_t unwritten = 0;
     bool costs_credit = true;
   };
   std::deque<under_way> queue;

@@ -1,21 +1,16 @@
 #include "actors/flow/pipeline.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace rtdp::flow {
 
 namespace {
 
-/// Rows above `applied` without before-images; the batch itself when that is all of them.
-ums::batch_ptr wanted_rows(const ums::batch_ptr& b, int64_t applied) {
-  auto ids = b->ids();
-  auto ops = b->columns[2].arena();
-  bool old = std::any_of(ids.begin(), ids.end(), [applied](int64_t id) { return id <= applied; });
-  if (!old && ops.find('b') == std::string_view::npos)
-    return b;
+template<class Take>
+ums::batch_ptr filtered(const ums::batch_ptr& b, const Take& take) {
   ums::batch kept{b->schema, b->kind};
   for (size_t first = 0; first < b->rows();) {
-    auto take = [&](size_t row) { return ids[row] > applied && b->op(row) != 'b'; };
     if (!take(first)) {
       ++first;
       continue;
@@ -30,26 +25,47 @@ ums::batch_ptr wanted_rows(const ums::batch_ptr& b, int64_t applied) {
   return std::make_shared<const ums::batch>(std::move(kept));
 }
 
+bool has_op(const ums::batch& b, char op) {
+  return b.columns[2].arena().find(op) != std::string_view::npos;
+}
+
+/// Rows above `applied` without before-images; the batch itself when that is all of them.
+ums::batch_ptr wanted_rows(const ums::batch_ptr& b, int64_t applied) {
+  auto ids = b->ids();
+  bool old = std::any_of(ids.begin(), ids.end(), [applied](int64_t id) { return id <= applied; });
+  if (!old && !has_op(*b, 'b'))
+    return b;
+  return filtered(b, [&](size_t row) { return ids[row] > applied && b->op(row) != 'b'; });
+}
+
 bool has_system_columns(const ums::schema& s) {
-  return s.fields.size() >= ums::system_columns && s.fields[0].name == ums::id_name
-         && s.fields[1].name == ums::ts_name && s.fields[2].name == ums::op_name;
+  return s.fields.size() >= ums::system_columns && s.fields[0].name == ums::id_name &&
+         s.fields[1].name == ums::ts_name && s.fields[2].name == ums::op_name;
+}
+
+/// Rows that are to go from the target: deletes, and updates that did not come out.
+std::vector<size_t> gone(const ums::batch& in, const ums::batch& out,
+                         const std::vector<runtime::unfit_row>& unfit) {
+  std::vector<size_t> rows;
+  std::unordered_set<int64_t> kept;
+  if (has_op(in, 'u')) {
+    auto ids = out.ids();
+    kept.insert(ids.begin(), ids.end());
+    // A row that could not be computed is a dead letter, not a delete.
+    for (const auto& row : unfit)
+      kept.insert(in.ids()[row.index]);
+  }
+  for (size_t row = 0; row < in.rows(); ++row)
+    if (auto op = in.op(row); op == 'd' || (op == 'u' && !kept.count(in.ids()[row])))
+      rows.push_back(row);
+  return rows;
 }
 
 } // namespace
 
-size_t row_of_origin(const ums::batch& origin, const ums::batch& b, size_t index) {
-  const auto* ids = b.find(ums::id_name);
-  const auto* origin_ids = origin.find(ums::id_name);
-  if (!ids || !origin_ids || index >= ids->size())
-    return index;
-  auto all = origin_ids->ints();
-  auto at = std::find(all.begin(), all.end(), ids->ints()[index]);
-  return at == all.end() ? std::min(index, origin.rows() - 1) : size_t(at - all.begin());
-}
-
-result<std::optional<runtime::write_order>> pipeline::process(const runtime::delivery& d) {
-  runtime::write_order order;
-  order.before = progress_;
+result<std::vector<runtime::write_order>> pipeline::process(const runtime::delivery& d) {
+  orders out;
+  const auto before = progress_;
   if (!d.partition.empty())
     progress_.offsets[d.partition] = d.next_offset;
   const auto name = d.data->schema->name.text();
@@ -57,42 +73,138 @@ result<std::optional<runtime::write_order>> pipeline::process(const runtime::del
     // A truncate that was applied must not be applied again: it would empty what came after it.
     auto id = d.data->rows() ? d.data->ids()[0] : 0;
     if (!d.partition.empty() && id <= progress_.ids[name])
-      return std::optional<runtime::write_order>{};
-    progress_.ids[name] = id;
-    order.data = d.data;
-  } else if (!d.data->carries_rows() || d.data->rows() == 0) {
-    return std::optional<runtime::write_order>{};
-  } else {
+      return out;
+    progress_.ids[name] = std::max(progress_.ids[name], id);
+    out.emplace_back().data = d.data;
+  } else if (d.data->carries_rows() && d.data->rows() > 0) {
     if (!has_system_columns(*d.data->schema))
-      return rejected("namespace " + name + ": the first three columns must be ums_id_, ums_ts_, "
-                      "ums_op_; other writers' rows need them to be told apart");
+      return rejected("namespace " + name +
+                      ": the first three columns must be ums_id_, ums_ts_ "
+                      "and ums_op_; without them rows cannot be told apart");
     auto& applied = progress_.ids[name];
     auto rows = wanted_rows(d.data, d.partition.empty() ? INT64_MIN : applied);
     if (rows->rows() == 0)
-      return std::optional<runtime::write_order>{};
+      return out;
     applied = std::max(applied, rows->ids().back());
-    order.origin = d;
-    order.origin.data = rows;
-    auto out = run_steps(rows, order.unfit);
-    if (!out)
-      return out.error();
-    order.data = *out;
+    if (auto failed = transform(rows, out))
+      return failed;
+    for (auto& order : out) {
+      order.origin = d;
+      order.origin.data = rows;
+    }
   }
-  order.after = progress_;
-  return std::optional<runtime::write_order>{std::move(order)};
+  for (auto& order : out)
+    order.before = order.after = before;
+  if (!out.empty())
+    out.back().after = progress_;
+  return out;
+}
+
+bool pipeline::deletes_pass_by() {
+  return settings_.deletes_follow &&
+         std::all_of(steps_.begin(), steps_.end(), [](auto& s) { return s->row_wise(); });
+}
+
+error pipeline::transform(const ums::batch_ptr& rows, orders& out) {
+  if (steps_.empty()) {
+    out.emplace_back().data = rows;
+    return {};
+  }
+  if (!deletes_pass_by()) {
+    auto& order = out.emplace_back();
+    auto computed = run_steps(rows, order.unfit);
+    if (!computed)
+      return computed.error();
+    order.data = *computed;
+    return {};
+  }
+  runtime::write_order changes;
+  auto changed =
+      has_op(*rows, 'd') ? filtered(rows, [&](size_t row) { return rows->op(row) != 'd'; }) : rows;
+  changes.data = changed;
+  if (changed->rows() > 0) {
+    auto computed = run_steps(changed, changes.unfit);
+    if (!computed)
+      return computed.error();
+    changes.data = *computed;
+    for (auto& row : changes.unfit) {
+      auto ids = rows->ids();
+      row.index =
+          size_t(std::find(ids.begin(), ids.end(), changed->ids()[row.index]) - ids.begin());
+    }
+  }
+  // A sink takes the two in any order: what counts is the higher ums_id_ of a key.
+  if (auto which = gone(*rows, *changes.data, changes.unfit); !which.empty()) {
+    auto deletes = deletes_of(*rows, which);
+    if (!deletes)
+      return deletes.error();
+    out.emplace_back().data = *deletes;
+  }
+  if (changes.data->rows() > 0 || !changes.unfit.empty() || out.empty())
+    out.push_back(std::move(changes));
+  return {};
+}
+
+result<ums::batch_ptr> pipeline::deletes_of(const ums::batch& rows,
+                                            const std::vector<size_t>& which) const {
+  auto keys = settings_.keys.empty() ? rows.schema->keys() : settings_.keys;
+  auto schema = std::make_shared<ums::schema>();
+  schema->name = rows.schema->name;
+  schema->batch_id = rows.schema->batch_id;
+  std::vector<size_t> columns = {0, 1, 2};
+  for (const auto& key : keys) {
+    auto at = rows.schema->find(key);
+    if (!at)
+      return rejected("key column " + key + " is not a column of " + schema->name.text() +
+                      ": a delete could not be applied. Keep the source's key under its own name "
+                      "in the step, or use mutation: i");
+    columns.push_back(*at);
+  }
+  for (auto c : columns)
+    schema->fields.push_back(rows.schema->fields[c]);
+  ums::batch b{schema, rows.kind};
+  for (auto row : which)
+    for (size_t c = 0; c < columns.size(); ++c)
+      if (c == 2)
+        b.columns[c].append_text("d");
+      else
+        b.columns[c].append(rows.columns[columns[c]], row, 1);
+  return ums::batch_ptr{std::make_shared<const ums::batch>(std::move(b))};
+}
+
+bool pipeline::lacks_columns(const ums::schema& s) {
+  auto& widest = widest_[s.name.text()];
+  if (!widest || widest->fields.size() <= s.fields.size()) {
+    widest = std::make_shared<const ums::schema>(s);
+    return false;
+  }
+  return true;
 }
 
 result<ums::batch_ptr> pipeline::run_steps(const ums::batch_ptr& rows,
                                            std::vector<runtime::unfit_row>& unfit) {
+  bool partial = lacks_columns(*rows->schema);
   auto current = rows;
   for (size_t i = 0; i < steps_.size() && current->rows() > 0; ++i) {
+    auto place = "step " + std::to_string(i + 1);
     bad_rows bad;
     auto next = steps_[i]->apply(current, bad);
+    if (!next && next.error() == ec::rejected && partial) {
+      // The step needs a value that the source's log left out: these rows wait for a person.
+      for (size_t row = 0; row < rows->rows(); ++row)
+        unfit.push_back({row, place +
+                                  ": the log did not carry every column (an unchanged TOAST "
+                                  "value; REPLICA IDENTITY FULL sends it): " +
+                                  next.error().text()});
+      return ums::batch_ptr{std::make_shared<const ums::batch>(rows->schema, rows->kind)};
+    }
     if (!next)
-      return next.error().in("step " + std::to_string(i + 1));
-    for (auto& row : bad.rows)
-      unfit.push_back({row_of_origin(*rows, *current, row.index),
-                       "step " + std::to_string(i + 1) + ": " + row.reason});
+      return next.error().in(place);
+    for (auto& row : bad.rows) {
+      auto ids = rows->ids();
+      auto at = std::find(ids.begin(), ids.end(), current->ids()[row.index]);
+      unfit.push_back({size_t(at - ids.begin()), place + ": " + row.reason});
+    }
     current = std::move(*next);
   }
   return current;

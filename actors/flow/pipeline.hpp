@@ -1,5 +1,9 @@
 /// The work of one FLOW, without an actor around it: leaves out what was applied already, runs the
 /// steps, and knows the progress before and after each batch. Owned by the FLOW actor; one thread.
+///
+/// Where the target holds one row per key, a step like `select … where qty > 0` describes which
+/// rows it holds. So deletes pass the steps by, as deletes of the key, and an update that the steps
+/// leave out becomes one: otherwise the row would stay as it was before.
 #pragma once
 
 #include "actors/flow/step.hpp"
@@ -7,34 +11,49 @@
 #include "runtime/protocol.hpp"
 #include "runtime/state/progress.hpp"
 
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 namespace rtdp::flow {
 
+struct pipeline_settings {
+  /// The flow's keys; empty means the source's primary key.
+  std::vector<std::string> keys;
+  /// False where the target appends every change: then the steps see deletes too.
+  bool deletes_follow = true;
+};
+
 class pipeline {
 public:
-  explicit pipeline(std::vector<std::unique_ptr<step>> steps) : steps_(std::move(steps)) {}
+  pipeline(pipeline_settings settings, std::vector<std::unique_ptr<step>> steps)
+      : settings_(std::move(settings)), steps_(std::move(steps)) {}
 
   /// Where the flow stands; what `process` builds on.
   void restore(state::progress p) { progress_ = std::move(p); }
   const state::progress& progress() const { return progress_; }
 
-  /// What SINK has to do for a delivery; nothing for a mark or rows that were applied before.
-  /// An error means that a step cannot work on this schema: the flow must stop.
-  result<std::optional<runtime::write_order>> process(const runtime::delivery& d);
+  /// What SINK has to do for a delivery, in this order; nothing for a mark or rows that were
+  /// applied before. Only the last one completes the delivery's progress. An error means that a
+  /// step cannot work on this schema: the flow must stop.
+  result<std::vector<runtime::write_order>> process(const runtime::delivery& d);
 
 private:
-  result<ums::batch_ptr> run_steps(const ums::batch_ptr& rows, std::vector<runtime::unfit_row>& unfit);
+  using orders = std::vector<runtime::write_order>;
+  error transform(const ums::batch_ptr& rows, orders& out);
+  result<ums::batch_ptr> run_steps(const ums::batch_ptr& rows,
+                                   std::vector<runtime::unfit_row>& unfit);
+  bool deletes_pass_by();
+  result<ums::batch_ptr> deletes_of(const ums::batch& rows, const std::vector<size_t>& which) const;
+  bool lacks_columns(const ums::schema& s);
 
+  pipeline_settings settings_;
   std::vector<std::unique_ptr<step>> steps_;
   state::progress progress_;
+  /// The most columns that a namespace has come with: what the log did not carry is missing from
+  /// it.
+  std::map<std::string, ums::schema_ptr> widest_;
 };
-
-/// Position of the row of `origin` with the same ums_id_ as row `index` of `b`; `index` itself when
-/// there is none. For dead letters, which keep rows as they came off the bus.
-size_t row_of_origin(const ums::batch& origin, const ums::batch& b, size_t index);
 
 } // namespace rtdp::flow

@@ -38,10 +38,8 @@ constexpr size_t wanted_keys_max = 10'000;
 constexpr size_t dead_letter_bytes_max = 1 << 20;
 } // namespace
 
-reading::reading(reading_settings settings, std::shared_ptr<bus::bus> bus,
-                 state::dead_letter_store dead_letters)
-    : settings_(std::move(settings)), bus_(std::move(bus)),
-      dead_letters_(std::move(dead_letters)) {}
+reading::reading(reading_settings settings, std::shared_ptr<bus::bus> bus, std::string data_dir)
+    : settings_(std::move(settings)), bus_(std::move(bus)), data_dir_(std::move(data_dir)) {}
 
 reading::~reading() = default;
 
@@ -116,9 +114,8 @@ bool reading::wanted(group& g, const std::string& key) const {
   auto [at, is_new] = g.wanted.try_emplace(key, true);
   if (is_new)
     if (auto routed = ums::parse_key(key))
-      at->second = std::any_of(g.followers.begin(), g.followers.end(), [&](const auto& f) {
-        return f->pattern.matches(routed->name);
-      });
+      at->second = std::any_of(g.followers.begin(), g.followers.end(),
+                               [&](const auto& f) { return f->pattern.matches(routed->name); });
   return at->second;
 }
 
@@ -189,16 +186,22 @@ void reading::queue(group& g, const bus::partition& from, int64_t first, int64_t
 }
 
 error reading::keep(const bus::message& m, const std::string& reason, const std::string& bytes) {
+  if (!dead_letters_) {
+    auto store = state::dead_letter_store::open(data_dir_);
+    if (!store)
+      return store.error();
+    dead_letters_.emplace(std::move(*store));
+  }
   auto routed = ums::parse_key(m.key);
   ++dead_letter_count_;
-  return dead_letters_.add({{.component = "stream." + settings_.name,
-                             .ns = routed ? routed->name.text() : "",
-                             .topic = *m.topic,
-                             .partition = m.index,
-                             .offset = m.offset,
-                             .reason = reason,
-                             .bytes = bytes.substr(0, dead_letter_bytes_max),
-                             .at_us = now_us()}});
+  return dead_letters_->add({{.component = "stream." + settings_.name,
+                              .ns = routed ? routed->name.text() : "",
+                              .topic = *m.topic,
+                              .partition = m.index,
+                              .offset = m.offset,
+                              .reason = reason,
+                              .bytes = bytes.substr(0, dead_letter_bytes_max),
+                              .at_us = now_us()}});
 }
 
 void reading::split_full() {
@@ -222,8 +225,8 @@ void reading::split_full() {
 void reading::merge_equal() {
   for (size_t i = 0; i < groups_.size(); ++i)
     for (size_t k = i + 1; k < groups_.size();) {
-      if (groups_[i]->position != groups_[k]->position || !groups_[i]->has_room(settings_)
-          || !groups_[k]->has_room(settings_)) {
+      if (groups_[i]->position != groups_[k]->position || !groups_[i]->has_room(settings_) ||
+          !groups_[k]->has_room(settings_)) {
         ++k;
         continue;
       }

@@ -14,6 +14,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -41,14 +42,14 @@ struct reading_settings {
 
 class reading {
 public:
-  reading(reading_settings settings, std::shared_ptr<bus::bus> bus,
-          state::dead_letter_store dead_letters);
+  /// Dead letters go to the store in `data_dir`.
+  reading(reading_settings settings, std::shared_ptr<bus::bus> bus, std::string data_dir);
   ~reading();
 
   /// Adds a flow at the given offsets ("topic/partition"; what is missing begins at the first one
   /// held). A flow of that name that is there already is replaced, with its queue.
-  error join(const std::string& flow, const ums::ns& pattern, const std::vector<std::string>& topics,
-             const std::map<std::string, int64_t>& offsets);
+  error join(const std::string& flow, const ums::ns& pattern,
+             const std::vector<std::string>& topics, const std::map<std::string, int64_t>& offsets);
   void leave(const std::string& flow);
 
   /// Reads once where there is room, waiting up to `wait` in all for something to come.
@@ -86,7 +87,8 @@ private:
 
   reading_settings settings_;
   std::shared_ptr<bus::bus> bus_;
-  state::dead_letter_store dead_letters_;
+  std::string data_dir_;
+  std::optional<state::dead_letter_store> dead_letters_;
   std::vector<std::unique_ptr<group>> groups_;
   uint64_t dead_letter_count_ = 0;
   uint64_t rows_ = 0;

@@ -30,6 +30,11 @@ public:
   /// `rejected` names the place in the step's text ("line 1, column 14: …").
   virtual result<ums::schema> prepare(const ums::schema& input) = 0;
 
+  /// True when each row that comes out was computed from one row that went in and keeps its
+  /// ums_id_. A change that such a step leaves out, and a delete, which carries only the key, then
+  /// mean that the row is to go from the target.
+  virtual bool row_wise() = 0;
+
   /// Carries out the step. The schema is one that was prepared, or the step prepares itself again.
   /// A row that cannot be computed goes to `bad`; the others come out.
   virtual result<ums::batch_ptr> apply(const ums::batch_ptr& input, bad_rows& bad) = 0;

@@ -109,8 +109,7 @@ caf::result<bool> idle(self_pointer self) {
 } // namespace
 
 runtime::stream_actor::behavior_type stream_actor(self_pointer self, runtime::environment env,
-                                                  std::string name,
-                                                  std::shared_ptr<reading> work) {
+                                                  std::string name, std::shared_ptr<reading> work) {
   auto& s = self->state;
   s.env = std::move(env);
   s.stream = name;
@@ -121,22 +120,22 @@ runtime::stream_actor::behavior_type stream_actor(self_pointer self, runtime::en
   self->set_down_handler([self](caf::down_msg& down) { gone(self, down); });
   tell(self, "running");
   return {
-    [self](runtime::atom::join, const caf::strong_actor_ptr& flow,
-           const runtime::subscription& wish) { join(self, flow, wish); },
-    [self](runtime::atom::credit, const std::string& flow, uint32_t n) {
-      auto at = self->state.members.find(flow);
-      if (at == self->state.members.end())
-        return;
-      at->second.credit += n;
-      hand_out(self);
-      read_again(self);
-    },
-    [self](runtime::atom::idle) { return idle(self); },
-    [self](runtime::atom::stop) {
-      tell(self, "stopped");
-      self->quit();
-    },
-    [self](runtime::atom::read) { read(self); },
+      [self](runtime::atom::join, const caf::strong_actor_ptr& flow,
+             const runtime::subscription& wish) { join(self, flow, wish); },
+      [self](runtime::atom::credit, const std::string& flow, uint32_t n) {
+        auto at = self->state.members.find(flow);
+        if (at == self->state.members.end())
+          return;
+        at->second.credit += n;
+        hand_out(self);
+        read_again(self);
+      },
+      [self](runtime::atom::idle) { return idle(self); },
+      [self](runtime::atom::stop) {
+        tell(self, "stopped");
+        self->quit();
+      },
+      [self](runtime::atom::read) { read(self); },
   };
 }
 

@@ -45,8 +45,9 @@ void merge(self_pointer self, const runtime::report& news) {
   known.figures["since_us"] = now_us();
   log_change(known);
   for (auto state : ops::all_states)
-    self->state.metrics->component_state({known.component + "." + known.name, ops::to_string(state)})
-      .Set(known.state == ops::to_string(state));
+    self->state.metrics
+        ->component_state({known.component + "." + known.name, ops::to_string(state)})
+        .Set(known.state == ops::to_string(state));
 }
 
 } // namespace
@@ -55,13 +56,13 @@ runtime::feedback_actor::behavior_type feedback_actor(self_pointer self,
                                                       std::shared_ptr<ops::metrics> metrics) {
   self->state.metrics = std::move(metrics);
   return {
-    [self](runtime::atom::status, const runtime::report& news) { merge(self, news); },
-    [self](runtime::atom::list) {
-      std::vector<runtime::report> all;
-      for (const auto& [key, r] : self->state.reports)
-        all.push_back(r);
-      return all;
-    },
+      [self](runtime::atom::status, const runtime::report& news) { merge(self, news); },
+      [self](runtime::atom::list) {
+        std::vector<runtime::report> all;
+        for (const auto& [key, r] : self->state.reports)
+          all.push_back(r);
+        return all;
+      },
   };
 }
 

@@ -28,8 +28,7 @@ void tick(self_pointer self) {
 
 } // namespace
 
-runtime::heartbeat_actor::behavior_type heartbeat_actor(self_pointer self,
-                                                        runtime::environment env,
+runtime::heartbeat_actor::behavior_type heartbeat_actor(self_pointer self, runtime::environment env,
                                                         std::string source,
                                                         runtime::source_actor target,
                                                         std::chrono::milliseconds interval) {
@@ -40,13 +39,14 @@ runtime::heartbeat_actor::behavior_type heartbeat_actor(self_pointer self,
   s.interval = interval;
   self->delayed_send(self, interval, runtime::atom::tick_v);
   return {
-    [self](runtime::atom::seen, const std::string& flow, const std::string& ns, int64_t marked_us) {
-      auto& last = self->state.seen[flow + " " + ns];
-      last = std::max(last, marked_us);
-      self->state.env.metrics->lag_seconds({.source = self->state.source, .table = ns})
-        .Set(double(now_us() - marked_us) / 1e6);
-    },
-    [self](runtime::atom::tick) { tick(self); },
+      [self](runtime::atom::seen, const std::string& flow, const std::string& ns,
+             int64_t marked_us) {
+        auto& last = self->state.seen[flow + " " + ns];
+        last = std::max(last, marked_us);
+        self->state.env.metrics->lag_seconds({.source = self->state.source, .table = ns})
+            .Set(double(now_us() - marked_us) / 1e6);
+      },
+      [self](runtime::atom::tick) { tick(self); },
   };
 }
 

@@ -63,7 +63,7 @@ void start(self_pointer self, child& c) {
       return;
     }
     c.actor = caf::actor_cast<caf::strong_actor_ptr>(
-      p.spawn(*self, caf::actor_cast<runtime::stream_actor>(stream->actor), s.heartbeats));
+        p.spawn(*self, caf::actor_cast<runtime::stream_actor>(stream->actor), s.heartbeats));
   }
   self->monitor(c.actor);
 }
@@ -107,9 +107,8 @@ void stop_all(self_pointer self) {
 }
 
 bool stage_done(const node_state& s) {
-  return std::none_of(s.children.begin(), s.children.end(), [&](const child& c) {
-    return int(c.kind) + 1 == s.stage && c.actor;
-  });
+  return std::none_of(s.children.begin(), s.children.end(),
+                      [&](const child& c) { return int(c.kind) + 1 == s.stage && c.actor; });
 }
 
 void ended(self_pointer self, child& c, const caf::error& reason) {
@@ -197,8 +196,8 @@ caf::result<bool> replay(self_pointer self, const std::string& name, const std::
   auto reply = self->make_response_promise<bool>();
   self->request(caf::actor_cast<runtime::flow_actor>(c->actor), ask_timeout,
                 runtime::atom::replay_v, message)
-    .then([reply](bool applied) mutable { reply.deliver(applied); },
-          [reply](caf::error& e) mutable { reply.deliver(std::move(e)); });
+      .then([reply](bool applied) mutable { reply.deliver(applied); },
+            [reply](caf::error& e) mutable { reply.deliver(std::move(e)); });
   return reply;
 }
 
@@ -207,8 +206,8 @@ caf::result<bool> idle(self_pointer self) {
   auto& s = self->state;
   for (const auto& c : s.children)
     if (!c.failure.empty())
-      return runtime::to_caf(rejected(std::string(to_string(c.kind)) + " " + c.name
-                                      + " failed: " + c.failure));
+      return runtime::to_caf(
+          rejected(std::string(to_string(c.kind)) + " " + c.name + " failed: " + c.failure));
   struct poll {
     size_t waiting = 0;
     bool idle = true;
@@ -231,7 +230,7 @@ caf::result<bool> idle(self_pointer self) {
     }
     ++all->waiting;
     self->request(caf::actor_cast<caf::actor>(c.actor), ask_timeout, runtime::atom::idle_v)
-      .then(answer, [answer](caf::error&) { answer(false); });
+        .then(answer, [answer](caf::error&) { answer(false); });
   }
   answer(true);
   return all->reply;
@@ -271,14 +270,14 @@ runtime::node_actor::behavior_type node_actor(self_pointer self, runtime::enviro
   start_all(self);
   self->delayed_send(self, tick_interval, runtime::atom::tick_v);
   return {
-    [self](runtime::atom::start, const std::string& flow) { return start_flow(self, flow); },
-    [self](runtime::atom::stop, const std::string& flow) { return stop_flow(self, flow); },
-    [self](runtime::atom::replay, const std::string& flow, const std::string& message) {
-      return replay(self, flow, message);
-    },
-    [self](runtime::atom::idle) { return idle(self); },
-    [self](runtime::atom::stop) { stop_all(self); },
-    [self](runtime::atom::tick) { tick(self); },
+      [self](runtime::atom::start, const std::string& flow) { return start_flow(self, flow); },
+      [self](runtime::atom::stop, const std::string& flow) { return stop_flow(self, flow); },
+      [self](runtime::atom::replay, const std::string& flow, const std::string& message) {
+        return replay(self, flow, message);
+      },
+      [self](runtime::atom::idle) { return idle(self); },
+      [self](runtime::atom::stop) { stop_all(self); },
+      [self](runtime::atom::tick) { tick(self); },
   };
 }
 

@@ -1,8 +1,8 @@
 /// NODE: starts, supervises and stops everything on this machine. Scheduled. Knows no component:
 /// the composition root hands it a plan of what to spawn.
 ///
-/// A child that dies is spawned again, with back-off, and restarts from its own stored state; what a
-/// retry cannot help is `failed`, with the reason, and everything else goes on. Stopping goes
+/// A child that dies is spawned again, with back-off, and restarts from its own stored state; what
+/// a retry cannot help is `failed`, with the reason, and everything else goes on. Stopping goes
 /// downstream: sources, streams, flows; each stage has its time, then what is left is killed.
 #pragma once
 
@@ -25,7 +25,8 @@ struct node_plan {
   struct source {
     std::string name;
     std::function<runtime::source_actor(caf::local_actor&)> spawn;
-    std::function<runtime::heartbeat_actor(caf::local_actor&, runtime::source_actor)> spawn_heartbeat;
+    std::function<runtime::heartbeat_actor(caf::local_actor&, runtime::source_actor)>
+        spawn_heartbeat;
   };
   struct stream {
     std::string name;
@@ -38,7 +39,7 @@ struct node_plan {
     bool stopped = false;
     std::function<runtime::flow_actor(caf::local_actor&, runtime::stream_actor,
                                       std::map<std::string, runtime::heartbeat_actor>)>
-      spawn;
+        spawn;
   };
   std::vector<source> sources;
   std::vector<stream> streams;

@@ -27,8 +27,8 @@ result<T> ask(caf::actor_system& system, const Handle& to, Ts&&... xs) {
   caf::scoped_actor self{system};
   result<T> answer{unavailable("the node does not answer within 5 s")};
   self->request(to, answer_timeout, std::forward<Ts>(xs)...)
-    .receive([&answer](T& x) { answer = std::move(x); },
-             [&answer](caf::error& e) { answer = runtime::from_caf(e); });
+      .receive([&answer](T& x) { answer = std::move(x); },
+               [&answer](caf::error& e) { answer = runtime::from_caf(e); });
   return answer;
 }
 
@@ -91,8 +91,8 @@ ops::readiness node_control::ready() {
   ops::readiness answer;
   for (const auto& r : *all)
     if (r.state != "running" && r.state != "stopped")
-      answer.reasons.push_back(r.component + "." + r.name + " is " + r.state
-                               + (r.reason.empty() ? "" : ": " + r.reason));
+      answer.reasons.push_back(r.component + "." + r.name + " is " + r.state +
+                               (r.reason.empty() ? "" : ": " + r.reason));
   return answer;
 }
 
@@ -141,8 +141,8 @@ result<std::string> node_control::rewound_progress(const flow_facts& flow, const
   bool is_offset = code == std::errc{} && end == to.data() + to.size();
   auto time_us = ums::parse_datetime(to);
   if (!is_offset && !time_us)
-    return rejected("--to takes `beginning`, an offset or a time such as 2026-11-22T10:00:00Z; found "
-                    + to);
+    return rejected(
+        "--to takes `beginning`, an offset or a time such as 2026-11-22T10:00:00Z; found " + to);
   for (const auto& topic : flow.topics) {
     auto ranges = bus_->ranges(topic);
     if (!ranges)
@@ -151,8 +151,8 @@ result<std::string> node_control::rewound_progress(const flow_facts& flow, const
       bus::partition p{topic, int32_t(i)};
       auto [first, behind] = (*ranges)[i];
       if (is_offset && (offset < first || offset > behind))
-        return rejected(p.text() + " holds the offsets " + std::to_string(first) + " to "
-                        + std::to_string(behind) + "; asked for " + to);
+        return rejected(p.text() + " holds the offsets " + std::to_string(first) + " to " +
+                        std::to_string(behind) + "; asked for " + to);
       if (!is_offset) {
         auto at = bus_->offset_at(p, *time_us / 1000);
         if (!at)

@@ -31,9 +31,9 @@ struct control_facts {
 
 class node_control final : public ops::control {
 public:
-  node_control(caf::actor_system& system, runtime::node_actor node, runtime::feedback_actor feedback,
-               std::shared_ptr<bus::bus> bus, std::shared_ptr<ops::metrics> metrics,
-               control_facts facts);
+  node_control(caf::actor_system& system, runtime::node_actor node,
+               runtime::feedback_actor feedback, std::shared_ptr<bus::bus> bus,
+               std::shared_ptr<ops::metrics> metrics, control_facts facts);
 
   ops::node_info node() override { return facts_.info; }
   ops::readiness ready() override;
@@ -41,7 +41,8 @@ public:
   error start_flow(const std::string& name) override;
   error stop_flow(const std::string& name) override;
   error rewind_flow(const std::string& name, const std::string& to) override;
-  result<std::vector<ops::letter>> dead_letters(const std::string& component, int64_t limit) override;
+  result<std::vector<ops::letter>> dead_letters(const std::string& component,
+                                                int64_t limit) override;
   result<std::optional<ops::letter>> dead_letter(int64_t id) override;
   error drop_dead_letter(int64_t id) override;
   error replay_dead_letter(int64_t id) override;

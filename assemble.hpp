@@ -1,0 +1,33 @@
+/// Puts the parts together: from a checked settings file to a plan that NODE can start. The only
+/// file beside main.cpp that knows every folder.
+#pragma once
+
+#include "config/pipeline.hpp"
+#include "runtime/cluster/node_actor.hpp"
+#include "runtime/cluster/node_control.hpp"
+#include "runtime/core/error.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace rtdp {
+
+/// Every kind of bus, source, sink and step that is built in.
+config::catalogue built_in();
+
+/// The bus of the file. REQUIRES: `p` has no problem.
+std::shared_ptr<bus::bus> make_bus(const config::pipeline& p);
+
+/// The topic that a source publishes on.
+std::string topic_of(const std::string& source);
+
+/// Topics that a flow's pattern can find rows on.
+std::vector<std::string> topics_of(const config::pipeline& p, const std::string& pattern);
+
+/// What NODE starts, and restarts. `env` is copied into every actor.
+result<cluster::node_plan> make_plan(const config::pipeline& p, const runtime::environment& env);
+
+std::vector<cluster::flow_facts> facts_of(const config::pipeline& p);
+
+} // namespace rtdp

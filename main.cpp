@@ -1,0 +1,247 @@
+/// rtdp: the command line. `run` starts a node; the other commands check a file, explain settings,
+/// or talk to a node that runs.
+#include "actors/heartbeat/feedback_actor.hpp"
+#include "config/reference.hpp"
+#include "runtime/caf_error.hpp"
+#include "runtime/core/time.hpp"
+#include "runtime/ops/cli.hpp"
+#include "runtime/ops/http.hpp"
+#include "runtime/ops/log.hpp"
+#include "runtime/ops/rest.hpp"
+#include "runtime/system.hpp"
+
+#include <CLI/CLI.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/scoped_actor.hpp>
+
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+#include <unistd.h>
+
+#include "assemble.hpp"
+
+namespace {
+
+using namespace rtdp;
+using namespace std::chrono_literals;
+
+/// SIGTERM to exit: DESIGN's limit. What hangs by then is left to its stored state.
+constexpr unsigned stop_seconds_max = 9;
+
+struct options {
+  std::string file, kind, name, verb, to, component;
+  std::vector<std::string> set;
+  std::vector<int64_t> ids;
+  bool until_idle = false, json = false, all = false;
+  int64_t limit = 1000;
+  std::string url = ops::default_url();
+  ops::log_options log;
+  std::string log_format = "text";
+};
+
+/// Prints every problem as `file:line: path: text`; true when there is one.
+bool print_problems(const std::string& file, const std::vector<config::problem>& problems) {
+  for (const auto& p : problems)
+    std::cerr << config::to_string(p, file) << "\n";
+  if (!problems.empty())
+    std::cerr << problems.size() << (problems.size() == 1 ? " problem" : " problems")
+              << "; nothing was started. `rtdp reference` explains every setting.\n";
+  return !problems.empty();
+}
+
+int fail(const error& e) {
+  std::cerr << "rtdp: " << e.text() << "\n";
+  return 1;
+}
+
+int check(const options& o) {
+  auto checked = config::check(config::load_file(o.file, o.set), built_in());
+  if (print_problems(o.file, checked.problems))
+    return 1;
+  const auto& p = checked.value;
+  std::cout << o.file << ": no problem: " << p.sources.size() << " sources, " << p.flows.size()
+            << " flows, " << p.sinks.size() << " sinks\n";
+  return 0;
+}
+
+int reference(const options& o) {
+  auto kinds = built_in();
+  auto text = o.kind.empty() ? config::reference(kinds) : config::reference(kinds, o.kind);
+  if (text.empty()) {
+    std::string names;
+    for (const auto& n : config::reference_names(kinds))
+      names += (names.empty() ? "" : ", ") + n;
+    return fail(rejected("no kind is named " + o.kind + "; there are: " + names));
+  }
+  std::cout << text;
+  return 0;
+}
+
+/// SIGTERM and SIGINT are waited for, never handled: blocked before the first thread starts.
+sigset_t block_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+/// True when a signal came within `wait`.
+bool signalled(const sigset_t& set, std::chrono::milliseconds wait) {
+  timespec t{wait.count() / 1000, (wait.count() % 1000) * 1'000'000};
+  return sigtimedwait(&set, nullptr, &t) > 0;
+}
+
+/// Runs until a signal, or until idle. Returns the exit code.
+int supervise(caf::actor_system& system, const runtime::node_actor& node, const options& o,
+              const sigset_t& signals) {
+  caf::scoped_actor self{system};
+  int idle_in_a_row = 0;
+  int code = 0;
+  while (!signalled(signals, 100ms)) {
+    if (!o.until_idle)
+      continue;
+    bool idle = false;
+    error stopped_by;
+    self->request(node, 15s, runtime::atom::idle_v)
+        .receive([&idle](bool x) { idle = x; },
+                 [&stopped_by](caf::error& e) { stopped_by = runtime::from_caf(e); });
+    if (stopped_by == ec::rejected) {
+      code = fail(stopped_by);
+      break;
+    }
+    // Twice: what was published between the answers of two actors shows at the second look.
+    idle_in_a_row = idle ? idle_in_a_row + 1 : 0;
+    if (idle_in_a_row == 2)
+      break;
+  }
+  alarm(stop_seconds_max);
+  self->monitor(node);
+  self->send(node, runtime::atom::stop_v);
+  self->receive([](caf::down_msg&) {});
+  return code;
+}
+
+int run(const options& o) {
+  if (o.log_format != "text" && o.log_format != "json")
+    return fail(rejected("--log-format takes text or json; found " + o.log_format));
+  auto log = o.log;
+  log.format = o.log_format == "json" ? ops::log_format::json : ops::log_format::text;
+  if (auto e = ops::setup_log(log))
+    return fail(e);
+  auto checked = config::check(config::load_file(o.file, o.set), built_in());
+  if (print_problems(o.file, checked.problems))
+    return 1;
+  const auto& p = checked.value;
+  auto signals = block_signals();
+  runtime::system_config config;
+  caf::actor_system system{config};
+  runtime::environment env;
+  env.node = p.node.name;
+  env.data_dir = p.node.data_dir;
+  env.bus = make_bus(p);
+  env.metrics = std::make_shared<ops::metrics>(p.node.name);
+  env.feedback = system.spawn(heartbeat::feedback_actor, env.metrics);
+  auto plan = make_plan(p, env);
+  if (!plan)
+    return fail(plan.error());
+  auto node = system.spawn(cluster::node_actor, env, *plan);
+  cluster::node_control control{
+      system,  node,        env.feedback,
+      env.bus, env.metrics, {{p.node.name, RTDP_VERSION, now_us()}, p.node.data_dir, facts_of(p)}};
+  std::unique_ptr<ops::http_server> http;
+  if (p.node.http != "off") {
+    auto started = ops::http_server::start({.listen = p.node.http},
+                                           ops::router{ops::rest_routes(control, *env.metrics)});
+    if (!started)
+      return fail(started.error());
+    http = std::move(*started);
+    ops::logger("node")->info("status page and REST at {}", http->url());
+  }
+  auto code = supervise(system, node, o, signals);
+  http.reset();
+  caf::anon_send_exit(env.feedback, caf::exit_reason::user_shutdown);
+  return code;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  options o;
+  CLI::App app{"RTDP: change data from databases, through SQL flows, into any store."};
+  app.set_version_flag("--version", std::string("rtdp ") + RTDP_VERSION);
+  app.require_subcommand(1);
+  int code = 0;
+  auto cli = [&o] {
+    return ops::cli{o.url, o.json, ops::wants_colour(STDOUT_FILENO), std::cout, std::cerr};
+  };
+  auto remote = [&o](CLI::App* c) {
+    c->add_option("--url", o.url, "Address of the node (or RTDP_URL)")->capture_default_str();
+    c->add_flag("--json", o.json, "What machines read");
+    return c;
+  };
+  auto with_file = [&o](CLI::App* c) {
+    c->add_option("file", o.file, "Settings, in YAML")->required();
+    c->add_option("--set", o.set, "path=value: overrides a setting; may be repeated");
+    return c;
+  };
+
+  auto* c = with_file(app.add_subcommand("run", "Start a node and stay until SIGTERM"));
+  c->add_flag("--until-idle", o.until_idle, "Stop when snapshots are done and flows caught up");
+  c->add_option("--log-level", o.log.level, "trace, debug, info, warn, error, off");
+  c->add_option("--log-format", o.log_format, "text or json");
+  c->callback([&] { code = run(o); });
+  c = with_file(app.add_subcommand("check", "Tell every problem of a settings file"));
+  c->callback([&] { code = check(o); });
+  c = app.add_subcommand("reference", "Explain the settings, of all kinds or one");
+  c->add_option("kind", o.kind, "postgres, kafka, flow, …");
+  c->callback([&] { code = reference(o); });
+
+  c = remote(app.add_subcommand("status", "The node and everything on it"));
+  c->callback([&] { code = cli().status(); });
+  for (auto which : ops::all_classes) {
+    c = remote(app.add_subcommand(ops::plural(which), std::string("List the ") + plural(which)));
+    c->add_option("name", o.name, "Only this one");
+    c->callback([&, which] { code = cli().list(which, o.name); });
+  }
+  c = remote(app.add_subcommand("flow", "start, stop or rewind a flow"));
+  c->add_option("name", o.name, "Name of the flow")->required();
+  c->add_option("verb", o.verb, "start, stop or rewind")
+      ->required()
+      ->check(CLI::IsMember({"start", "stop", "rewind"}));
+  c->add_option("--to", o.to, "rewind: beginning, an offset, or a time");
+  c->callback([&] { code = cli().flow(o.name, o.verb, o.to); });
+
+  auto* letters = app.add_subcommand("dead-letters", "Rows that could not be processed");
+  letters->require_subcommand(1);
+  c = remote(letters->add_subcommand("list", "Oldest first"));
+  c->add_option("--component", o.component, "Only of this one, such as flow.orders");
+  c->add_option("--limit", o.limit, "At most so many");
+  c->callback([&] { code = cli().dead_letters(o.component, o.limit); });
+  c = remote(letters->add_subcommand("show", "One, with its bytes"));
+  c->add_option("id", o.ids)->required()->expected(1);
+  c->callback([&] { code = cli().show_dead_letter(o.ids.front()); });
+  c = remote(letters->add_subcommand("replay", "Hand rows to their component again"));
+  c->add_option("id", o.ids);
+  c->add_flag("--all", o.all, "All there are");
+  c->add_option("--component", o.component, "With --all: only of this one");
+  c->callback([&] {
+    if (o.ids.empty() != o.all)
+      throw CLI::ValidationError("dead-letters replay", "takes ids, or --all");
+    code = cli().replay_dead_letters(o.ids, o.component);
+  });
+  c = remote(letters->add_subcommand("drop", "Forget rows for good"));
+  c->add_option("id", o.ids)->required();
+  c->callback([&] { code = cli().drop_dead_letters(o.ids); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    auto exit = app.exit(e);
+    // 2: usage; --help and --version are no mistake.
+    return exit == 0 ? 0 : 2;
+  }
+  return code;
+}
