@@ -55,8 +55,13 @@ error reading::join(const std::string& flow, const ums::ns& pattern,
                     const std::vector<std::string>& topics,
                     const std::map<std::string, int64_t>& offsets) {
   leave(flow);
+  if (auto failed = bus_->open())
+    return failed;
   std::map<bus::partition, int64_t> from;
   for (const auto& topic : topics) {
+    // The source may come later than its flows.
+    if (auto failed = bus_->create_topic(topic, {}))
+      return failed;
     auto ranges = bus_->ranges(topic);
     if (!ranges)
       return ranges.error();

@@ -127,7 +127,9 @@ void ended(self_pointer self, child& c, const caf::error& reason) {
     return;
   }
   auto why = runtime::from_caf(reason);
-  c.restart_at = c.history.died(why, now(self), self->id() + c.index);
+  // An error value was returned on purpose; anything else is a crash (a thrown exception, a kill).
+  bool crashed = reason.category() != caf::detail::error_factory<ec>::category;
+  c.restart_at = c.history.died(why, crashed, now(self), self->id() + c.index);
   if (c.restart_at) {
     tell(self, c, "starting", why.text());
   } else {

@@ -14,7 +14,7 @@ namespace rtdp::cluster {
 using moment = std::chrono::steady_clock::time_point;
 
 struct restart_limits {
-  /// So many deaths within `window` and the child is failed until a person starts it again.
+  /// So many crashes within `window` and the child is failed until a person starts it again.
   size_t deaths_max = 5;
   std::chrono::minutes window{10};
   backoff wait{std::chrono::milliseconds{200}, std::chrono::milliseconds{10'000}};
@@ -25,8 +25,9 @@ public:
   explicit supervision(restart_limits limits = {}) : limits_(limits) {}
 
   /// The child died. Returns when to start it again, or nothing when it is given up: at once for
-  /// what a retry cannot help (`rejected`, `fenced`), else at the limit.
-  std::optional<moment> died(const error& why, moment now, uint64_t seed);
+  /// what a retry cannot help (`rejected`, `fenced`), at the limit when it crashed, never while
+  /// something outside is `unavailable`.
+  std::optional<moment> died(const error& why, bool crashed, moment now, uint64_t seed);
   /// A person starts it again: the past is forgotten.
   void forgive() { deaths_.clear(); }
 

@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include <filesystem>
+#include <sys/resource.h>
 
 namespace rtdp::bus {
 
@@ -158,6 +159,42 @@ TEST_CASE("while another writer holds the log, a full queue and a flush end in u
   require_ok(again->send(p, "", "second"));
   require_ok(again->flush(5s));
   CHECK(take(b->ranges(p.topic))[0].end == 2);
+}
+
+TEST_CASE(
+    "a full disk is unavailable, loses nothing that was flushed, and goes on when it has room") {
+  partition p{make_topic(*open_bus()), 0};
+  // The limit on the size of a file stands for the end of the disk, for the child alone.
+  test::child writer([&](const test::child::report& done) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    rlimit limit{};
+    getrlimit(RLIMIT_FSIZE, &limit);
+    auto most = std::exchange(limit.rlim_cur, 3'000'000);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    auto b = open_bus();
+    int64_t flushed = 0;
+    error full;
+    auto w = take(b->make_producer("child"));
+    for (; !full && flushed < 1000; ++flushed) {
+      full = w->send(p, "", std::string(100'000, 'x'));
+      full = full ? full : w->flush(5s);
+    }
+    done(--flushed);
+    done(full == ec::unavailable);
+    limit.rlim_cur = most;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    w = take(b->make_producer("child"));
+    auto failed = w->send(p, "", "last");
+    done(!failed && !w->flush(5s));
+  });
+  auto flushed = writer.next();
+  CHECK(flushed > 5);
+  CHECK(flushed < 100);
+  CHECK(writer.next() == 1);
+  CHECK(writer.next() == 1);
+  auto got = read(*reader_at(*open_bus(), {{p, 0}}), size_t(flushed) + 1);
+  REQUIRE(got.size() == size_t(flushed) + 1);
+  CHECK(got.back().value == "last");
 }
 
 TEST_CASE("two processes append to one partition, and both orders hold") {
