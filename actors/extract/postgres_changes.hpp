@@ -11,6 +11,16 @@
 
 namespace rtdp::extract::pg {
 
+/// - Key columns are those of the replica identity, or of the primary key when the identity is the
+/// whole
+///   row or nothing. A table without either has no key: its updates under REPLICA IDENTITY FULL go
+///   out as 'u' of a row that only the flow's own `keys` can find.
+/// - A delete carries the identity's columns only, unless the identity is the whole row.
+/// - A TOAST value that an update did not touch is absent. When the key changed too, the new row
+/// needs it:
+///   it is read from the table, after the commit is visible there. It may be newer than the change;
+///   a later change then brings it again. If the row is gone by then, the 'i' goes out without it,
+///   and the log goes on with what took the row away.
 class changes {
 public:
   /// `catalog` is an ordinary connection; it and `at` outlive this. `at` says how far we are and is

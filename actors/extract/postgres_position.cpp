@@ -142,6 +142,14 @@ table_state* position::find(const table_name& name) {
   return nullptr;
 }
 
+std::vector<table_name> position::unread() const {
+  std::vector<table_name> names;
+  for (const auto& t : tables)
+    if (t.snapshot == table_state::begun)
+      names.push_back(t.name);
+  return names;
+}
+
 std::string position::text(const std::string& tables_text) const {
   return lsn_text(at) + " " + std::to_string(index) + " " + tables_text;
 }

@@ -58,6 +58,8 @@ struct position {
   std::vector<table_state> tables;
 
   table_state* find(const table_name& name);
+  /// Tables whose snapshot is not complete.
+  std::vector<table_name> unread() const;
   /// "0/15431E8 3 [tables]". The part in brackets changes rarely: `tables_text` may be kept.
   std::string text(const std::string& tables_text) const;
   std::string tables_text() const;

@@ -169,12 +169,8 @@ error postgres_driver::restore(const std::string& position,
 }
 
 error postgres_driver::prepare(bool slot_exists) {
-  std::vector<pg::table_name> to_read;
-  for (const auto& t : at_.tables)
-    if (t.snapshot == pg::table_state::begun)
-      to_read.push_back(t.name);
-  if (!to_read.empty()) {
-    auto s = pg::snapshot::begin(set_.connect, to_read);
+  if (auto unread = at_.unread(); !unread.empty()) {
+    auto s = pg::snapshot::begin(set_.connect, unread);
     if (!s)
       return s.error();
     snapshot_.emplace(std::move(*s));
@@ -229,19 +225,22 @@ error postgres_driver::read(collector& out, std::chrono::milliseconds wait) {
     // finds this in its position never gives their ids again.
     phase_ = snapshot_ ? phase::await_confirm : phase::stream;
     return {};
-  case phase::await_confirm:
-    return {};
   case phase::snapshot:
     return read_snapshot(out, until);
   case phase::stream:
     return read_changes(out, until);
+  case phase::await_confirm:
+    break;
   }
   return {};
 }
 
 void postgres_driver::settle(collector& out) {
-  if (changes_->tables_changed())
+  if (changes_->tables_changed()) {
     tables_text_ = at_.tables_text();
+    for (size_t i = 0; i < at_.tables.size(); ++i)
+      progress_.tables[i].name = changes_->name_of(i);
+  }
   committed_ = at_.text(tables_text_);
   committed_at_ = clock::now();
   out.commit(committed_);
@@ -257,9 +256,8 @@ error postgres_driver::next_table(collector& out) {
   if (auto failed = snapshot_->start(at_.tables[i].name, set_.publication))
     return failed;
   snapshot_handle_ = changes_->version_for(i, snapshot_->columns(), out);
-  progress_.tables[i].name = changes_->name_of(i);
   if (truncate_first_[i])
-    out.truncate(progress_.tables[i].name, snapshot_->at_us());
+    out.truncate(changes_->name_of(i), snapshot_->at_us());
   return {};
 }
 

@@ -132,6 +132,7 @@ TEST_CASE("a changed table begins a new version when its next row comes") {
   s.run("alter table a add n int; insert into a values (2, 3)");
   CHECK(s.drained() == list{"2 - a.0", "3 i a.1 id=2 n=3"});
   CHECK(s.batches.at(1).kind == ums::protocol::increment_termination);
+  CHECK(s.driver->progress().tables.at(0).name[ums::ns::version] == "1");
   REQUIRE(!s.open());
   s.run("insert into a values (4, 5)");
   CHECK(s.drained() == list{"4 i a.1 id=4 n=5"});
