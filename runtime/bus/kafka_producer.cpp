@@ -7,6 +7,33 @@ namespace rtdp::bus {
 
 using namespace std::chrono;
 
+namespace {
+
+/// Copies the message into librdkafka's queue.
+rd_kafka_resp_err_t enqueue(rd_kafka_t* handle, const partition& to, std::string_view key,
+                            std::string_view value) {
+  rd_kafka_vu_t parts[5]{};
+  parts[0].vtype = RD_KAFKA_VTYPE_TOPIC;
+  parts[0].u.cstr = to.topic.c_str();
+  parts[1].vtype = RD_KAFKA_VTYPE_PARTITION;
+  parts[1].u.i32 = to.index;
+  parts[2].vtype = RD_KAFKA_VTYPE_KEY;
+  parts[2].u.mem = {key.empty() ? nullptr : const_cast<char*>(key.data()), key.size()};
+  parts[3].vtype = RD_KAFKA_VTYPE_VALUE;
+  // An empty value is a value: a null one would delete the key from a compacted topic.
+  parts[3].u.mem = {const_cast<char*>(value.empty() ? "" : value.data()), value.size()};
+  parts[4].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
+  parts[4].u.i = RD_KAFKA_MSG_F_COPY;
+  auto refused = rd_kafka_produceva(handle, parts, 5);
+  if (refused == nullptr)
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+  auto code = rd_kafka_error_code(refused);
+  rd_kafka_error_destroy(refused);
+  return code;
+}
+
+} // namespace
+
 /// How long `send` waits for room in the queue.
 constexpr milliseconds send_wait{5000};
 
@@ -55,15 +82,9 @@ error kafka_producer::send(const partition& to, std::string_view key, std::strin
     return dead_;
   if (auto failed = check(to))
     return failed;
-  // An empty value is a value: a null one would delete the key from a compacted topic.
-  const char* data = value.empty() ? "" : value.data();
   auto until = steady_clock::now() + send_wait;
   for (;;) {
-    auto code = rd_kafka_producev(client_->handle(), RD_KAFKA_V_TOPIC(to.topic.c_str()),
-                                  RD_KAFKA_V_PARTITION(to.index),
-                                  RD_KAFKA_V_KEY(key.empty() ? nullptr : key.data(), key.size()),
-                                  RD_KAFKA_V_VALUE(const_cast<char*>(data), value.size()),
-                                  RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    auto code = enqueue(client_->handle(), to, key, value);
     bool full = code == RD_KAFKA_RESP_ERR__QUEUE_FULL;
     client_->serve(milliseconds(full ? 50 : 0));
     if (auto undelivered = client_->take_delivery_error())
