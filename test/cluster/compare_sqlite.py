@@ -2,6 +2,9 @@
 """Compares tables of two SQLite files row by row and prints the verdict.
 
   compare_sqlite.py SOURCE TARGET --tables orders customers [--map orders=dw_orders]
+                    [--query dw_amounts id "SELECT id, qty * 2 AS twice FROM orders WHERE qty > 0"]
+
+A query says what a flow with a SQL step must hold: target table, its keys, the SELECT on the source.
 
 A target with ums_active_ is of mutation `iud`: rows with ums_active_ = 1 count. Columns that begin with
 ums_ are not compared, and neither is a column that the source does not have. Values must be equal
@@ -51,9 +54,18 @@ def show(key):
     return "(" + ", ".join(repr(v) for _, v in key) + ")"
 
 
-def compare(source, target, table, target_table):
-    """Yields (what, text); returns the number of rows."""
-    theirs = columns_of(source, table)
+def compare_query(source, target, target_table, keys, query):
+    """As compare, for what a query on the source gives."""
+    source.execute("DROP VIEW IF EXISTS temp.asked")
+    source.execute(f"CREATE TEMP VIEW asked AS {query}")
+    names = [d[0] for d in source.execute("SELECT * FROM asked LIMIT 0").description]
+    return compare(source, target, "asked", target_table,
+                   [(n, keys.index(n) + 1 if n in keys else 0) for n in names])
+
+
+def compare(source, target, table, target_table, theirs=None):
+    """Returns the number of rows and the differences as (what, text)."""
+    theirs = theirs or columns_of(source, table)
     ours = [name for name, _ in columns_of(target, target_table)]
     keys = [name for name, place in sorted(theirs, key=lambda c: c[1]) if place > 0]
     # A table without a key: the sqlite source gives it its rowid as key.
@@ -84,6 +96,7 @@ def main():
     parser.add_argument("target")
     parser.add_argument("--tables", nargs="+", required=True)
     parser.add_argument("--map", nargs="+", default=[], metavar="SOURCE=TARGET", action="extend")
+    parser.add_argument("--query", nargs=3, default=[], metavar=("TARGET", "KEYS", "SELECT"), action="append")
     args = parser.parse_args()
     names = dict(m.split("=", 1) for m in args.map)
     source, target = connect(args.source), connect(args.target)
@@ -92,6 +105,11 @@ def main():
         count, differences = compare(source, target, table, names.get(table, table))
         rows += count
         found += differences
+    for target_table, keys, query in args.query:
+        count, differences = compare_query(source, target, target_table, keys.split(","), query)
+        rows += count
+        found += differences
+    tables = len(args.tables) + len(args.query)
     for what in ("missing", "extra", "different"):
         some = sorted(text for w, text in found if w == what)
         for text in some[:SHOWN]:
@@ -99,10 +117,9 @@ def main():
         if len(some) > SHOWN:
             print(f"{what}: … and {len(some) - SHOWN} more")
     count = {w: sum(1 for f in found if f[0] == w) for w in ("missing", "extra", "different")}
-    print(f"source = target: {rows} rows in {len(args.tables)} tables, {count['missing']} missing, "
-          f"{count['extra']} extra, {count['different']} different" if not found else
-          f"source != target: {rows} rows in {len(args.tables)} tables, {count['missing']} missing, "
-          f"{count['extra']} extra, {count['different']} different")
+    verdict = "source != target" if found else "source = target"
+    print(f"{verdict}: {rows} rows in {tables} tables, {count['missing']} missing, {count['extra']} extra, "
+          f"{count['different']} different")
     return bool(found)
 
 
