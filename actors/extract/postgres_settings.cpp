@@ -64,6 +64,8 @@ settings read_settings(const std::string& name, const config::section& given) {
                .application = "rtdp " + name,
                .replication = false,
                .timeout = given.duration("timeout")};
+  s.replicate = s.connect;
+  s.replicate.replication = true;
   for (const auto& t : given.get<config::sections>("tables")) {
     auto parsed = pg::parse_table_name(t.text("name"));
     if (parsed)

@@ -11,8 +11,8 @@
 namespace rtdp::extract::pg {
 
 struct settings {
-  /// Of ordinary connections.
-  connection::options connect;
+  /// Of ordinary connections, and of those that take replication commands.
+  connection::options connect, replicate;
   /// As named in the file: `*` not yet replaced by the tables there are.
   std::vector<captured_table> tables;
   /// Set when a table's name cannot be read; what `open` answers.
