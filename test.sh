@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Everything that CI runs, or the parts that are named. Installs and builds what is missing first;
+# starts real servers on private ports, and stops them.
+#   ./test.sh [PART…]     parts: tidy unit server cluster sanitize fuzz, or a pattern of test names
+#   ./test.sh unit        no server is needed
+#   ./test.sh actors/sink one folder
+set -euo pipefail
+cd "$(dirname "$0")"
+. cmake/prepare.sh
+started=$SECONDS
+
+prepare_packages test
+prepare_duckdb
+
+# ctest prints what runs, and the output of what fails.
+run_ctest() {
+  local preset=$1
+  shift
+  ctest --test-dir "build/$preset" --output-on-failure "$@" || { echo "FAILED: ctest $*" >&2; exit 1; }
+}
+
+build_all() {
+  prepare_build release all
+  export RTDP_BINARY=$PWD/build/release/rtdp
+}
+
+part_tidy() { build_all && run_ctest release -L tidy; }
+part_unit() { build_all && run_ctest release -L unit -j 2; }
+part_server() {
+  step "fetch Apache Kafka $KAFKA_VERSION (Maven Central)" test/services/kafka jars
+  build_all && run_ctest release -L server
+}
+part_cluster() {
+  step "fetch Apache Kafka $KAFKA_VERSION (Maven Central)" test/services/kafka jars
+  build_all && run_ctest release -L cluster
+}
+
+part_sanitize() {
+  prepare_build debug unit_tests
+  # detect_leaks: DuckDB and librdkafka keep globals; their own reports are left out.
+  UBSAN_OPTIONS=print_stacktrace=1:suppressions=$PWD/test/support/ubsan.supp \
+  LSAN_OPTIONS=suppressions=$PWD/test/support/lsan.supp \
+    run_ctest debug -L unit -j 2
+}
+
+part_fuzz() {
+  prepare_build fuzz fuzzers
+  local log pids=() name failed=0
+  log=$(mktemp -d)
+  say "fuzz the UMS reader, the namespace and the config loader, 60 s each"
+  for name in ums_reader_fuzz ums_namespace_fuzz config_fuzz; do
+    (cd "$log" && exec "$OLDPWD/build/fuzz/test/$name" -max_total_time=60 -timeout=30 -rss_limit_mb=2048 \
+      -artifact_prefix="$log/$name-" >"$log/$name.log" 2>&1) &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+  for name in ums_reader_fuzz ums_namespace_fuzz config_fuzz; do
+    printf '   %s: %s\n' "$name" "$(grep -E '^Done' "$log/$name.log" || echo FAILED)"
+  done
+  if [ "$failed" != 0 ]; then
+    tail -n 40 "$log"/*.log >&2
+    echo "FAILED: fuzz; the inputs are in $log" >&2
+    exit 1
+  fi
+  rm -rf "$log"
+}
+
+[ $# -gt 0 ] || set -- tidy unit server cluster sanitize fuzz
+for part in "$@"; do
+  case $part in
+    tidy | unit | server | cluster | sanitize | fuzz) "part_$part" ;;
+    -*) echo "usage: ./test.sh [tidy|unit|server|cluster|sanitize|fuzz|PATTERN]…" >&2; exit 2 ;;
+    *) build_all && run_ctest release -R "$part" --no-tests=error ;;
+  esac
+done
+say "passed: $* ($(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s)"
