@@ -166,82 +166,93 @@ int run(const options& o) {
   return code;
 }
 
-} // namespace
+CLI::App* with_file(CLI::App* c, options& o) {
+  c->add_option("file", o.file, "Settings, in YAML")->required();
+  c->add_option("--set", o.set, "path=value: overrides a setting; may be repeated");
+  return c;
+}
 
-int main(int argc, char** argv) {
-  options o;
-  CLI::App app{"RTDP: change data from databases, through SQL flows, into any store."};
-  app.set_version_flag("--version", std::string("rtdp ") + RTDP_VERSION);
-  app.require_subcommand(1);
-  int code = 0;
-  auto cli = [&o] {
-    return ops::cli{o.url, o.json, ops::wants_colour(STDOUT_FILENO), std::cout, std::cerr};
-  };
-  auto remote = [&o](CLI::App* c) {
-    c->add_option("--url", o.url, "Address of the node (or RTDP_URL)")->capture_default_str();
-    c->add_flag("--json", o.json, "What machines read");
-    return c;
-  };
-  auto with_file = [&o](CLI::App* c) {
-    c->add_option("file", o.file, "Settings, in YAML")->required();
-    c->add_option("--set", o.set, "path=value: overrides a setting; may be repeated");
-    return c;
-  };
+CLI::App* remote(CLI::App* c, options& o) {
+  c->add_option("--url", o.url, "Address of the node (or RTDP_URL)")->capture_default_str();
+  c->add_flag("--json", o.json, "What machines read");
+  return c;
+}
 
-  auto* c = with_file(app.add_subcommand("run", "Start a node and stay until SIGTERM"));
+ops::cli cli(const options& o) {
+  return {o.url, o.json, ops::wants_colour(STDOUT_FILENO), std::cout, std::cerr};
+}
+
+void add_local_commands(CLI::App& app, options& o, int& code) {
+  auto* c = with_file(app.add_subcommand("run", "Start a node and stay until SIGTERM"), o);
   c->add_flag("--until-idle", o.until_idle, "Stop when snapshots are done and flows caught up");
   c->add_option("--log-level", o.log.level, "trace, debug, info, warn, error, off");
   c->add_option("--log-format", o.log_format, "text or json");
   c->callback([&] { code = run(o); });
-  c = with_file(app.add_subcommand("check", "Tell every problem of a settings file"));
+  c = with_file(app.add_subcommand("check", "Tell every problem of a settings file"), o);
   c->callback([&] { code = check(o); });
   c = app.add_subcommand("reference", "Explain the settings, of all kinds or one");
   c->add_option("kind", o.kind, "postgres, kafka, flow, …");
   c->callback([&] { code = reference(o); });
+}
 
-  c = remote(app.add_subcommand("status", "The node and everything on it"));
-  c->callback([&] { code = cli().status(); });
+void add_node_commands(CLI::App& app, options& o, int& code) {
+  auto* c = remote(app.add_subcommand("status", "The node and everything on it"), o);
+  c->callback([&] { code = cli(o).status(); });
   for (auto which : ops::all_classes) {
-    c = remote(app.add_subcommand(ops::plural(which), std::string("List the ") + plural(which)));
+    auto name = ops::plural(which);
+    c = remote(app.add_subcommand(name, std::string("List the ") + name), o);
     c->add_option("name", o.name, "Only this one");
-    c->callback([&, which] { code = cli().list(which, o.name); });
+    c->callback([&, which] { code = cli(o).list(which, o.name); });
   }
-  c = remote(app.add_subcommand("flow", "start, stop or rewind a flow"));
+  c = remote(app.add_subcommand("flow", "start, stop or rewind a flow"), o);
   c->add_option("name", o.name, "Name of the flow")->required();
   c->add_option("verb", o.verb, "start, stop or rewind")
       ->required()
       ->check(CLI::IsMember({"start", "stop", "rewind"}));
   c->add_option("--to", o.to, "rewind: beginning, an offset, or a time");
-  c->callback([&] { code = cli().flow(o.name, o.verb, o.to); });
+  c->callback([&] { code = cli(o).flow(o.name, o.verb, o.to); });
+}
 
+void add_dead_letter_commands(CLI::App& app, options& o, int& code) {
   auto* letters = app.add_subcommand("dead-letters", "Rows that could not be processed");
   letters->require_subcommand(1);
-  c = remote(letters->add_subcommand("list", "Oldest first"));
+  auto* c = remote(letters->add_subcommand("list", "Oldest first"), o);
   c->add_option("--component", o.component, "Only of this one, such as flow.orders");
   c->add_option("--limit", o.limit, "At most so many");
-  c->callback([&] { code = cli().dead_letters(o.component, o.limit); });
-  c = remote(letters->add_subcommand("show", "One, with its bytes"));
+  c->callback([&] { code = cli(o).dead_letters(o.component, o.limit); });
+  c = remote(letters->add_subcommand("show", "One, with its bytes"), o);
   c->add_option("id", o.ids)->required()->expected(1);
-  c->callback([&] { code = cli().show_dead_letter(o.ids.front()); });
-  c = remote(letters->add_subcommand("replay", "Hand rows to their component again"));
+  c->callback([&] { code = cli(o).show_dead_letter(o.ids.front()); });
+  c = remote(letters->add_subcommand("replay", "Hand rows to their component again"), o);
   c->add_option("id", o.ids);
   c->add_flag("--all", o.all, "All there are");
   c->add_option("--component", o.component, "With --all: only of this one");
   c->callback([&] {
     if (o.ids.empty() != o.all)
       throw CLI::ValidationError("dead-letters replay", "takes ids, or --all");
-    code = cli().replay_dead_letters(o.ids, o.component);
+    code = cli(o).replay_dead_letters(o.ids, o.component);
   });
-  c = remote(letters->add_subcommand("drop", "Forget rows for good"));
+  c = remote(letters->add_subcommand("drop", "Forget rows for good"), o);
   c->add_option("id", o.ids)->required();
-  c->callback([&] { code = cli().drop_dead_letters(o.ids); });
+  c->callback([&] { code = cli(o).drop_dead_letters(o.ids); });
+}
 
+} // namespace
+
+int main(int argc, char** argv) {
+  options o;
+  int code = 0;
+  CLI::App app{"RTDP: change data from databases, through SQL flows, into any store."};
+  app.set_version_flag("--version", std::string("rtdp ") + RTDP_VERSION);
+  app.require_subcommand(1);
+  add_local_commands(app, o, code);
+  add_node_commands(app, o, code);
+  add_dead_letter_commands(app, o, code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    auto exit = app.exit(e);
     // 2: usage; --help and --version are no mistake.
-    return exit == 0 ? 0 : 2;
+    return app.exit(e) == 0 ? 0 : 2;
   }
   return code;
 }
