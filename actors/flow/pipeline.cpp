@@ -1,6 +1,7 @@
 #include "actors/flow/pipeline.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <unordered_set>
 
 namespace rtdp::flow {
@@ -29,13 +30,21 @@ bool has_op(const ums::batch& b, char op) {
   return b.columns[2].arena().find(op) != std::string_view::npos;
 }
 
-/// Rows above `applied` without before-images; the batch itself when that is all of them.
+/// Rows above `applied` without before-images; the batch itself when that is all of them. The ids
+/// must rise within the batch too: after a crash SOURCE publishes again what it did not know to be
+/// durable, and both copies can come in one batch.
 ums::batch_ptr wanted_rows(const ums::batch_ptr& b, int64_t applied) {
   auto ids = b->ids();
-  bool old = std::any_of(ids.begin(), ids.end(), [applied](int64_t id) { return id <= applied; });
-  if (!old && !has_op(*b, 'b'))
+  bool repeats = std::adjacent_find(ids.begin(), ids.end(), std::greater_equal{}) != ids.end();
+  if (!repeats && (ids.empty() || ids.front() > applied) && !has_op(*b, 'b'))
     return b;
-  return filtered(b, [&](size_t row) { return ids[row] > applied && b->op(row) != 'b'; });
+  std::vector<bool> wanted(b->rows());
+  for (size_t row = 0; row < b->rows(); ++row)
+    if (ids[row] > applied && b->op(row) != 'b') {
+      wanted[row] = true;
+      applied = ids[row];
+    }
+  return filtered(b, [&](size_t row) { return wanted[row]; });
 }
 
 bool has_system_columns(const ums::schema& s) {
