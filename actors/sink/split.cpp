@@ -8,84 +8,66 @@ namespace {
 
 class splitter {
 public:
-  splitter(driver& to, const ums::slice& rows, const fence& f, const keep_bad& keep, size_t bad_max)
+  splitter(driver& to, const ums::slice& rows, const fence_at& f, const keep_bad& keep,
+           size_t bad_max)
       : to_(to), all_(rows), fence_(f), keep_(keep), bad_max_(bad_max) {}
 
   split_result run() {
-    write_piece(all_);
-    // The last row was bad: nothing carried the progress.
+    if (all_.count > 0)
+      out_.error = write_piece(all_);
+    // The last row was bad, or there was none: nothing carried the last progress.
     if (!out_.error && !progress_stored_)
-      out_.error = keep_new();
-    if (!out_.error && !progress_stored_)
-      out_.error = to_.advance(fence_);
-    else if (out_.error == ec::unavailable)
-      if (auto e = keep_new())
-        out_.error = e;
+      out_.error = to_.advance(fence_(all_.first + all_.count));
     return std::move(out_);
   }
 
 private:
-  void write_piece(const ums::slice& piece) {
-    bool is_last = piece.first + piece.count == all_.first + all_.count;
-    auto f = fence_;
-    if (!is_last)
-      f.progress.clear();
-    else if (out_.error = keep_new(); out_.error)
-      return;
-    auto e = to_.write(piece, f);
+  error write_piece(const ums::slice& piece) {
+    auto end = piece.first + piece.count;
+    auto e = to_.write(piece, fence_(end));
     if (!e) {
       out_.done += piece.count;
       bad_in_a_row_ = 0;
-      progress_stored_ = is_last;
-    } else if (e != ec::rejected || !table_is_good()) {
-      if (!out_.error)
-        out_.error = e;
-    } else if (piece.count > 1) {
-      auto half = piece.count / 2;
-      write_piece({piece.data, piece.first, half});
-      if (!out_.error)
-        write_piece({piece.data, piece.first + half, piece.count - half});
-    } else {
-      blame(piece.first, e);
-    }
-  }
-
-  /// Keeps the bad rows found since the last call.
-  error keep_new() {
-    if (kept_ == out_.bad.size())
+      progress_stored_ = end == all_.first + all_.count;
       return {};
-    auto e = keep_({out_.bad.begin() + std::ptrdiff_t(kept_), out_.bad.end()});
-    if (!e)
-      kept_ = out_.bad.size();
-    return e;
-  }
-
-  void blame(size_t row, const error& e) {
-    if (++bad_in_a_row_ > bad_max_) {
-      out_.error = rejected(fmt::format("{} rows in a row were rejected, so the target is wrong "
-                                        "rather than the rows; the last one: {}",
-                                        bad_in_a_row_, e.text()));
-      return;
     }
-    out_.bad.push_back({row, e.text()});
-    ++out_.done;
+    if (!(e == ec::rejected) || !all_.data->carries_rows())
+      return e;
+    if (auto wrong = table_is_wrong())
+      return wrong;
+    if (piece.count == 1)
+      return blame(piece.first, e);
+    auto half = piece.count / 2;
+    if (auto failed = write_piece({piece.data, piece.first, half}))
+      return failed;
+    return write_piece({piece.data, piece.first + half, piece.count - half});
   }
 
-  /// Asks once a slice; the answer for a heartbeat-like slice is yes.
-  bool table_is_good() {
+  error blame(size_t row, const error& e) {
+    if (++bad_in_a_row_ > bad_max_)
+      return rejected(fmt::format("{} rows in a row were rejected, so the target is wrong rather "
+                                  "than the rows; the last one: {}",
+                                  bad_in_a_row_, e.text()));
+    if (auto unkept = keep_({row, e.text()}))
+      return unkept;
+    ++out_.bad;
+    ++out_.done;
+    return {};
+  }
+
+  /// Asks once a slice.
+  error table_is_wrong() {
     if (checked_)
-      return true;
+      return {};
     checked_ = true;
-    out_.error = to_.prepare(*all_.data->schema);
-    return !out_.error;
+    return to_.prepare(*all_.data->schema);
   }
 
   driver& to_;
   const ums::slice& all_;
-  const fence& fence_;
+  const fence_at& fence_;
   const keep_bad& keep_;
   size_t bad_max_;
-  size_t kept_ = 0;
   size_t bad_in_a_row_ = 0;
   bool checked_ = false;
   bool progress_stored_ = false;
@@ -94,8 +76,8 @@ private:
 
 } // namespace
 
-split_result write_split(driver& to, const ums::slice& rows, const fence& f, const keep_bad& keep,
-                         size_t bad_max) {
+split_result write_split(driver& to, const ums::slice& rows, const fence_at& f,
+                         const keep_bad& keep, size_t bad_max) {
   return splitter(to, rows, f, keep, bad_max).run();
 }
 

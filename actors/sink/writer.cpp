@@ -1,5 +1,6 @@
 #include "actors/sink/writer.hpp"
 
+#include "actors/sink/split.hpp"
 #include "runtime/core/time.hpp"
 #include "runtime/ums/codec.hpp"
 
@@ -10,38 +11,56 @@ namespace rtdp::sink {
 
 namespace {
 
-/// So many bad rows in one batch mean that the table or the flow is wrong, not the rows.
-constexpr uint64_t bad_rows_max = 1000;
-
 int64_t number(const std::string& text) {
   int64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
 }
 
-/// Row of `origin` with the ums_id_ of row `index` of `b`.
-size_t origin_row(const ums::batch& origin, const ums::batch& b, size_t index) {
-  const auto* ids = b.find(ums::id_name);
-  const auto* all = origin.find(ums::id_name);
-  if (!ids || !all)
-    return index;
-  auto at = std::find(all->ints().begin(), all->ints().end(), ids->ints()[index]);
-  return at == all->ints().end() ? std::min(index, origin.rows() - 1)
-                                 : size_t(at - all->ints().begin());
+/// Row of the origin that row `index` of the data came from: the one with the same ums_id_.
+size_t origin_row(const runtime::write_order& order, size_t index) {
+  const auto* ids = order.data->find(ums::id_name);
+  const auto& origin = *order.origin.data;
+  auto row = ids ? ums::row_of_id(origin, ids->ints()[index]) : std::nullopt;
+  return row.value_or(std::min(index, origin.rows() - 1));
 }
 
-/// Progress once the rows up to `end` of the batch are applied. The offsets stay before the batch;
-/// after a crash the batch is read again and the ids tell which of its rows are done.
-std::string progress_at(const runtime::write_order& order, size_t end) {
-  if (end == order.data->rows())
-    return order.after.text();
-  auto p = order.before;
-  const auto* ids = order.data->find(ums::id_name);
-  auto& applied = p.ids[order.data->schema->name.text()];
-  if (ids && end > 0)
-    applied = std::max(applied, ids->ints()[end - 1]);
-  return p.text();
-}
+/// The progress to store with each piece of an order.
+class milestones {
+public:
+  explicit milestones(const runtime::write_order& order) : order_(order) {}
+
+  /// Progress once the rows in front of `end` are applied. In front of the last, the offsets stay
+  /// before the batch: after a crash it is read again, and the ids tell which rows are done.
+  std::string at(size_t end) {
+    if (end == order_.data->rows())
+      return order_.after.text();
+    auto p = order_.before;
+    const auto& from = order_.origin.data ? *order_.origin.data : *order_.data;
+    auto name = from.schema->name.text();
+    // An order that is not the last of its batch moves no id: the other orders hold lower ones.
+    auto most = order_.after.ids.find(name);
+    if (const auto* ids = order_.data->find(ums::id_name); ids && most != order_.after.ids.end())
+      if (auto id = std::min(lowest_from(ids->ints(), end) - 1, most->second); id > p.ids[name])
+        p.ids[name] = id;
+    return p.text();
+  }
+
+private:
+  /// A step may hand out rows in any order: done is what is below every id still to come.
+  int64_t lowest_from(std::span<const int64_t> ids, size_t end) {
+    if (lowest_.empty()) {
+      lowest_.assign(ids.begin(), ids.end());
+      for (size_t i = lowest_.size() - 1; i > 0; --i)
+        lowest_[i - 1] = std::min(lowest_[i - 1], lowest_[i]);
+    }
+    return lowest_[end];
+  }
+
+  const runtime::write_order& order_;
+  /// Of each row: the lowest id of it and all behind it.
+  std::vector<int64_t> lowest_;
+};
 
 } // namespace
 
@@ -101,13 +120,10 @@ error writer::prepare(const ums::schema_ptr& schema) {
 }
 
 result<runtime::write_receipt> writer::write(const runtime::write_order& order) {
-  runtime::write_receipt receipt;
-  if (letters_ == 0)
-    for (const auto& row : order.unfit) {
-      if (auto failed = keep(order, row.index, row.reason))
-        return failed;
-      ++letters_;
-    }
+  if (!done_.unfit_kept)
+    if (auto failed = keep(order, order.unfit))
+      return failed;
+  done_.unfit_kept = true;
   if (!order.data || order.data->rows() == 0) {
     if (auto failed = advance(order.after.text()))
       return failed;
@@ -115,74 +131,56 @@ result<runtime::write_receipt> writer::write(const runtime::write_order& order) 
     if (order.data->carries_rows())
       if (auto failed = prepare(order.data->schema))
         return failed;
-    if (auto failed = write_rows(order, receipt))
+    if (auto failed = write_rows(order))
       return failed;
+    if (!target_->transactional())
+      if (auto failed = store(order.after.text(), false))
+        return failed;
   }
-  receipt.dead_letters = letters_;
+  runtime::write_receipt receipt;
+  receipt.rows = done_.rows - done_.bad;
+  receipt.dead_letters = order.unfit.size() + done_.bad;
   receipt.done_us = now_us();
-  letters_ = 0;
-  written_ = 0;
-  if (!target_->transactional())
-    if (auto failed = store(order.after.text(), false))
-      return failed;
+  done_ = {};
   return receipt;
 }
 
-error writer::write_rows(const runtime::write_order& order, runtime::write_receipt& receipt) {
-  const auto rows = order.data->rows();
-  // Halves until it goes through: a single bad row of n costs about log2(n) more transactions.
-  auto piece = rows - written_;
-  while (written_ < rows) {
-    piece = std::min(piece, rows - written_);
-    auto end = written_ + piece;
-    auto failed = target_->write({order.data.get(), written_, piece},
-                                 {settings_.flow, epoch_, progress_at(order, end)});
-    if (!failed) {
-      written_ = end;
-      piece *= 2;
-      continue;
-    }
-    if (!(failed == ec::rejected) || !order.data->carries_rows())
-      return failed;
-    // Is it the table, not a row? Then no smaller piece would go through either.
-    if (auto unfit = target_->prepare(*order.data->schema))
-      return unfit;
-    if (piece > 1) {
-      piece = (piece + 1) / 2;
-      continue;
-    }
-    if (letters_ >= bad_rows_max)
-      return failed.in("more than 1000 rows of one batch cannot be written; the last one");
-    if (auto unkept =
-            keep(order, origin_row(*order.origin.data, *order.data, written_), failed.text()))
-      return unkept;
-    ++letters_;
-    ++written_;
-    if (written_ == rows)
-      if (auto unstored = target_->advance({settings_.flow, epoch_, order.after.text()}))
-        return unstored;
-  }
-  receipt.rows = rows - std::min<uint64_t>(rows, letters_ - order.unfit.size());
-  return {};
+error writer::write_rows(const runtime::write_order& order) {
+  milestones progress{order};
+  auto rest = ums::slice{order.data.get(), done_.rows, order.data->rows() - done_.rows};
+  auto split = write_split(
+      *target_, rest,
+      [&](size_t end) {
+        return fence{settings_.flow, epoch_, progress.at(end)};
+      },
+      [&](const bad_row& bad) {
+        return keep(order, {{origin_row(order, bad.row), bad.reason}});
+      });
+  done_.rows += split.done;
+  done_.bad += split.bad;
+  return split.error;
 }
 
-error writer::keep(const runtime::write_order& order, size_t row, const std::string& reason) {
+error writer::keep(const runtime::write_order& order, const std::vector<runtime::unfit_row>& rows) {
   const auto& from = order.origin;
   // A replayed dead letter that fails again is still in the store.
-  if (from.partition.empty())
+  if (rows.empty() || from.partition.empty())
     return {};
-  state::dead_letter letter;
-  letter.component = "flow." + settings_.flow;
-  letter.ns = from.data->schema->name.text();
   auto slash = from.partition.rfind('/');
-  letter.topic = from.partition.substr(0, slash);
-  letter.partition = int32_t(number(from.partition.substr(slash + 1)));
-  letter.offset = from.first_offset;
-  letter.reason = reason;
-  letter.at_us = now_us();
-  if (auto failed = ums::write(ums::slice{from.data.get(), row, 1}, letter.bytes))
-    return failed;
-  return dead_letters_->add({letter});
+  std::vector<state::dead_letter> letters;
+  for (const auto& row : rows) {
+    auto& letter = letters.emplace_back();
+    letter.component = "flow." + settings_.flow;
+    letter.ns = from.data->schema->name.text();
+    letter.topic = from.partition.substr(0, slash);
+    letter.partition = int32_t(number(from.partition.substr(slash + 1)));
+    letter.offset = from.first_offset;
+    letter.reason = row.reason;
+    letter.at_us = now_us();
+    if (auto failed = ums::write(ums::slice{from.data.get(), row.index, 1}, letter.bytes))
+      return failed;
+  }
+  return dead_letters_->add(letters);
 }
 
 error writer::advance(const std::string& progress) {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace rtdp::sink {
 
@@ -45,10 +46,9 @@ public:
 private:
   error open_stores();
   error prepare(const ums::schema_ptr& schema);
-  /// Rows of `order.data` behind `written_`, in one piece if possible, in smaller ones to find the
-  /// bad.
-  error write_rows(const runtime::write_order& order, runtime::write_receipt& receipt);
-  error keep(const runtime::write_order& order, size_t origin_row, const std::string& reason);
+  error write_rows(const runtime::write_order& order);
+  /// Keeps rows of `order.origin` as dead letters, all or none.
+  error keep(const runtime::write_order& order, const std::vector<runtime::unfit_row>& rows);
   error store(const std::string& progress, bool now);
 
   writer_settings settings_;
@@ -57,9 +57,13 @@ private:
   std::optional<state::dead_letter_store> dead_letters_;
   ums::schema_ptr prepared_;
   int64_t epoch_ = 0;
-  /// Rows of the order in hand that are applied (or kept as dead letters) already.
-  size_t written_ = 0;
-  uint64_t letters_ = 0;
+  /// How far the order in hand has come, for the next try after `unavailable`.
+  struct {
+    bool unfit_kept = false;
+    /// Rows from the front that are written or kept as dead letters, and how many were kept.
+    size_t rows = 0;
+    size_t bad = 0;
+  } done_;
   int64_t stored_us_ = 0;
 };
 

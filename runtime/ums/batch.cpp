@@ -132,6 +132,16 @@ const column* batch::find(std::string_view name) const {
   return at ? &columns[*at] : nullptr;
 }
 
+std::optional<size_t> row_of_id(const batch& b, int64_t id) {
+  const auto* ids = b.find(id_name);
+  if (!ids)
+    return {};
+  auto at = std::find(ids->ints().begin(), ids->ints().end(), id);
+  if (at == ids->ints().end())
+    return {};
+  return size_t(at - ids->ints().begin());
+}
+
 namespace {
 constexpr std::string_view protocol_names[] = {
     "data_increment_data",      "data_initial_data",          "data_batch_data",

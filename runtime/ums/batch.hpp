@@ -117,6 +117,9 @@ struct batch {
 
 using batch_ptr = std::shared_ptr<const batch>;
 
+/// The first row with this ums_id_. Looks at every row: for what is rare, such as bad rows.
+std::optional<size_t> row_of_id(const batch& b, int64_t id);
+
 /// Some rows of a batch: `count` rows from `first` on.
 struct slice {
   const batch* data = nullptr;

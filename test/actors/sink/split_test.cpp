@@ -56,24 +56,47 @@ ums::batch rows_of(size_t count) {
   return batch_of(orders(), rows);
 }
 
-const fence here{"orders", 1, "p"};
+/// The progress is the number of rows that it covers.
+fence upto(size_t end) { return {"orders", 1, std::to_string(end)}; }
 
-error keep_nothing(const std::vector<bad_row>&) { return {}; }
+error keep_nothing(const bad_row&) { return {}; }
+
+/// Remembers what it kept.
+struct keeper {
+  picky& store;
+  std::vector<bad_row> kept = {};
+
+  keep_bad function() {
+    return [this](const bad_row& bad) {
+      // No progress may cover a row that is nowhere yet.
+      for (const auto& p : store.progress)
+        CHECK(std::stoul(p) <= bad.row);
+      kept.push_back(bad);
+      return error{};
+    };
+  }
+  std::set<size_t> rows() const {
+    std::set<size_t> all;
+    for (const auto& one : kept)
+      CHECK(all.insert(one.row).second);
+    return all;
+  }
+};
 
 } // namespace
 
 TEST_CASE("a good slice is one write and no more questions") {
   picky d;
   auto b = rows_of(10);
-  auto r = write_split(d, ums::slice::all(b), here, keep_nothing);
+  auto r = write_split(d, ums::slice::all(b), upto, keep_nothing);
   ok(r.error);
   CHECK(r.done == 10);
   CHECK(d.writes == 1);
   CHECK(d.prepared == 0);
-  CHECK(d.progress == lines{"p"});
+  CHECK(d.progress == lines{"10"});
 }
 
-TEST_CASE("bad rows are found, good ones keep their order, progress comes last and once") {
+TEST_CASE("bad rows are kept before anything behind them, and good ones keep their order") {
   auto seed = std::random_device{}();
   MESSAGE("seed " << seed);
   std::mt19937 random(seed);
@@ -84,15 +107,14 @@ TEST_CASE("bad rows are found, good ones keep their order, progress comes last a
       if (random() % 5 == 0)
         bad.insert(i);
     picky d(bad);
+    keeper k{d};
     auto b = rows_of(70);
-    auto r = write_split(d, {&b, first, count}, here, keep_nothing);
+    auto r = write_split(d, {&b, first, count}, upto, k.function());
     ok(r.error);
     CHECK(r.done == count);
-    CHECK(d.progress == lines{"p"});
-    std::set<size_t> found;
-    for (const auto& one : r.bad)
-      found.insert(one.row);
-    CHECK(found == bad);
+    CHECK(r.bad == bad.size());
+    CHECK(k.rows() == bad);
+    CHECK(d.progress.back() == std::to_string(first + count));
     std::vector<size_t> good;
     for (size_t i = first; i < first + count; ++i)
       if (!bad.contains(i))
@@ -104,11 +126,11 @@ TEST_CASE("bad rows are found, good ones keep their order, progress comes last a
 TEST_CASE("one bad row of many costs a logarithm of writes") {
   picky d({777});
   auto b = rows_of(4096);
-  auto r = write_split(d, ums::slice::all(b), here, keep_nothing);
-  ok(r.error);
-  REQUIRE(r.bad.size() == 1);
-  CHECK(r.bad[0].row == 777);
-  CHECK(r.bad[0].reason == "row 777 does not fit");
+  keeper k{d};
+  ok(write_split(d, ums::slice::all(b), upto, k.function()).error);
+  REQUIRE(k.kept.size() == 1);
+  CHECK(k.kept[0].row == 777);
+  CHECK(k.kept[0].reason == "row 777 does not fit");
   CHECK(d.writes <= 2 * 12 + 1);
   CHECK(d.prepared == 1);
 }
@@ -119,48 +141,69 @@ TEST_CASE("an unreachable or lost store ends the split and says how far it got")
     d.failing_write = 3;
     d.failure = error(code, "gone");
     auto b = rows_of(8);
-    auto r = write_split(d, ums::slice::all(b), here, keep_nothing);
+    auto r = write_split(d, ums::slice::all(b), upto, keep_nothing);
     // 0..7 is rejected, 0..3 written, 4..7 meets the failure.
     refused(r.error, code, {"gone"});
     CHECK(r.done == 4);
-    CHECK(r.bad.empty());
-    CHECK(d.progress.empty());
+    CHECK(r.bad == 0);
+    CHECK(d.progress == lines{"4"});
   }
 }
 
-TEST_CASE("bad rows are kept before the progress that leaves them behind") {
+TEST_CASE("each piece carries the progress of its end") {
   // In front, in the middle, and as the very last row.
-  for (std::set<size_t> bad : {std::set<size_t>{0}, {3, 4}, {7}, {0, 1, 2, 3, 4, 5, 6, 7}}) {
+  const std::vector<std::pair<std::set<size_t>, lines>> cases = {
+      {{0}, {"2", "4", "8"}},
+      {{3, 4}, {"2", "3", "6", "8"}},
+      {{7}, {"4", "6", "7", "8"}},
+      {{0, 1, 2, 3, 4, 5, 6, 7}, {"8"}},
+  };
+  for (const auto& [bad, progress] : cases) {
     picky d(bad);
-    std::set<size_t> kept;
+    keeper k{d};
     auto b = rows_of(8);
-    auto keep = [&](const std::vector<bad_row>& found) {
-      CHECK(d.progress.empty());
-      for (const auto& one : found)
-        CHECK(kept.insert(one.row).second);
-      return error{};
-    };
-    ok(write_split(d, ums::slice::all(b), here, keep).error);
-    CHECK(kept == bad);
-    CHECK(d.progress == lines{"p"});
+    ok(write_split(d, ums::slice::all(b), upto, k.function()).error);
+    CHECK(k.rows() == bad);
+    CHECK(d.progress == progress);
   }
 }
 
-TEST_CASE("when bad rows cannot be kept no progress is stored") {
+TEST_CASE("when a bad row cannot be kept nothing behind it is written") {
   picky d({2});
   auto b = rows_of(8);
-  auto keep = [](const std::vector<bad_row>&) { return unavailable("disk full"); };
-  refused(write_split(d, ums::slice::all(b), here, keep).error, ec::unavailable, {"disk full"});
-  CHECK(d.progress.empty());
+  auto keep = [](const bad_row&) { return unavailable("disk full"); };
+  auto r = write_split(d, ums::slice::all(b), upto, keep);
+  refused(r.error, ec::unavailable, {"disk full"});
+  CHECK(r.done == 2);
+  CHECK(d.progress == lines{"2"});
+  CHECK(d.written == std::vector<size_t>{0, 1});
+}
+
+TEST_CASE("an empty rest stores the progress that was missing") {
+  picky d;
+  auto b = rows_of(8);
+  ok(write_split(d, {&b, 8, 0}, upto, keep_nothing).error);
+  CHECK(d.writes == 0);
+  CHECK(d.progress == lines{"8"});
+}
+
+TEST_CASE("a truncate that is refused is no bad row") {
+  picky d({0});
+  auto b = truncate_of(7);
+  keeper k{d};
+  auto r = write_split(d, ums::slice::all(b), upto, k.function());
+  refused(r.error, ec::rejected, {"row 0"});
+  CHECK(r.done == 0);
+  CHECK(k.kept.empty());
 }
 
 TEST_CASE("when the table is wrong no row is blamed") {
   picky d({0, 1, 2});
   d.table = rejected("table orders is gone");
   auto b = rows_of(8);
-  auto r = write_split(d, ums::slice::all(b), here, keep_nothing);
+  auto r = write_split(d, ums::slice::all(b), upto, keep_nothing);
   refused(r.error, ec::rejected, {"gone"});
-  CHECK(r.bad.empty());
+  CHECK(r.bad == 0);
   CHECK(r.done == 0);
   CHECK(d.writes == 1);
 }
@@ -171,13 +214,15 @@ TEST_CASE("too many bad rows without a good one between them are a wrong table")
     bad.insert(i);
   auto b = rows_of(100);
   picky patient(bad);
-  auto r = write_split(patient, ums::slice::all(b), here, keep_nothing, 40);
+  auto r = write_split(patient, ums::slice::all(b), upto, keep_nothing, 40);
   ok(r.error);
-  CHECK(r.bad.size() == 40);
+  CHECK(r.bad == 40);
   picky d(bad);
-  r = write_split(d, ums::slice::all(b), here, keep_nothing, 39);
+  r = write_split(d, ums::slice::all(b), upto, keep_nothing, 39);
   refused(r.error, ec::rejected, {"40 rows in a row", "row 59"});
-  CHECK(d.progress.empty());
+  // What is in front of them is written; the 40 are not passed by.
+  CHECK(r.done == 59);
+  CHECK(std::stoul(d.progress.back()) == 20);
 }
 
 } // namespace rtdp::sink::test
