@@ -8,6 +8,7 @@
 #include "runtime/ops/http.hpp"
 #include "runtime/ops/log.hpp"
 #include "runtime/ops/rest.hpp"
+#include "runtime/state/folder_lock.hpp"
 #include "runtime/system.hpp"
 
 #include <CLI/CLI.hpp>
@@ -60,6 +61,11 @@ int check(const options& o) {
   if (print_problems(o.file, checked.problems))
     return 1;
   const auto& p = checked.value;
+  auto found = check_flows(p);
+  for (const auto& note : found.not_checked)
+    std::cerr << "not checked: " << note << "\n";
+  if (print_problems(o.file, found.problems))
+    return 1;
   std::cout << o.file << ": no problem: " << p.sources.size() << " sources, " << p.flows.size()
             << " flows, " << p.sinks.size() << " sinks\n";
   return 0;
@@ -135,6 +141,14 @@ int run(const options& o) {
   if (print_problems(o.file, checked.problems))
     return 1;
   const auto& p = checked.value;
+  auto found = check_flows(p);
+  for (const auto& note : found.not_checked)
+    ops::logger("node")->warn("not checked before the start: {}", note);
+  if (print_problems(o.file, found.problems))
+    return 1;
+  auto lock = state::folder_lock::take(p.node.data_dir);
+  if (!lock)
+    return fail(lock.error());
   auto signals = block_signals();
   runtime::system_config config;
   caf::actor_system system{config};

@@ -60,6 +60,7 @@ void tell_snapshots(self_pointer self) {
     runtime::report r;
     r.state = "running";
     r.texts["snapshot"] = t.snapshot_done ? "done" : "running";
+    r.figures["snapshot_done"] = t.snapshot_done;
     r.figures["snapshot_rows_done"] = t.snapshot_rows;
     r.figures["snapshot_rows_estimated"] = t.snapshot_rows_estimated;
     self->send(table_of(self, t.name), runtime::atom::status_v, std::move(r));
