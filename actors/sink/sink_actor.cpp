@@ -39,6 +39,7 @@ error carry_out(self_pointer self, order& o) {
     if (!progress)
       return progress.error();
     s.connected = true;
+    s.over = {};
     s.env.metrics->flow_epoch({s.flow}).Set(double(s.work->epoch()));
     tell(self, "running");
     o.reply.deliver(*progress);
@@ -63,6 +64,7 @@ void failed(self_pointer self, const error& e) {
   if (e == ec::fenced)
     s.env.metrics->fenced_writes({s.flow}).Increment();
   tell(self, "failed", e.text());
+  s.over = e;
   s.orders.front().reply.deliver(runtime::to_caf(e));
   s.orders.pop_front();
   work_off(self);
@@ -71,6 +73,12 @@ void failed(self_pointer self, const error& e) {
 void work_off(self_pointer self) {
   auto& s = self->state;
   while (!s.waiting && !s.orders.empty()) {
+    // Its progress would pass by the order that failed.
+    if (s.over && s.orders.front().what != order::what::open) {
+      s.orders.front().reply.deliver(runtime::to_caf(s.over));
+      s.orders.pop_front();
+      continue;
+    }
     // After a broken connection: connect and take the fence again before the order that broke it.
     if (!s.connected && s.orders.front().what != order::what::open) {
       if (auto progress = s.work->open(s.work->epoch()); !progress)

@@ -31,6 +31,8 @@ struct sink_state {
   std::string flow;
   uint32_t attempt = 0;
   bool connected = false;
+  /// Why an order failed for good: until the next open the orders behind it fail with it.
+  error over;
   /// True while an (atom::retry) is on its way.
   bool waiting = false;
   static inline constexpr const char* name = "sink";
