@@ -136,11 +136,8 @@ error pipeline::transform(const ums::batch_ptr& rows, orders& out) {
     if (!computed)
       return computed.error();
     changes.data = *computed;
-    for (auto& row : changes.unfit) {
-      auto ids = rows->ids();
-      row.index =
-          size_t(std::find(ids.begin(), ids.end(), changed->ids()[row.index]) - ids.begin());
-    }
+    for (auto& row : changes.unfit)
+      row.index = ums::row_of_id(*rows, changed->ids()[row.index]).value_or(0);
   }
   // A sink takes the two in any order: what counts is the higher ums_id_ of a key.
   if (auto which = gone(*rows, *changes.data, changes.unfit); !which.empty()) {
@@ -210,9 +207,9 @@ result<ums::batch_ptr> pipeline::run_steps(const ums::batch_ptr& rows,
     if (!next)
       return next.error().in(place);
     for (auto& row : bad.rows) {
-      auto ids = rows->ids();
-      auto at = std::find(ids.begin(), ids.end(), current->ids()[row.index]);
-      unfit.push_back({size_t(at - ids.begin()), place + ": " + row.reason});
+      // An id of the step's own making belongs to no row: the first one stands for it.
+      auto at = ums::row_of_id(*rows, current->ids()[row.index]).value_or(0);
+      unfit.push_back({at, place + ": " + row.reason});
     }
     current = std::move(*next);
   }
