@@ -21,6 +21,16 @@ size_t fixed_bytes_of(ums::type type) {
 
 } // namespace
 
+ums::schema schema_of(const ums::ns& name, const std::vector<ums::field>& columns) {
+  ums::schema out;
+  out.name = name;
+  out.fields = {system_field(ums::id_name, ums::type::long_),
+                system_field(ums::ts_name, ums::type::datetime),
+                system_field(ums::op_name, ums::type::string)};
+  out.fields.insert(out.fields.end(), columns.begin(), columns.end());
+  return out;
+}
+
 collector::collector(int64_t next_id, size_t rows_max, size_t bytes_max)
     : next_id_(next_id), rows_max_(rows_max), bytes_max_(bytes_max) {}
 
@@ -37,13 +47,8 @@ size_t collector::table_index(ums::ns name) {
 collector::handle collector::table(const ums::ns& name, const std::vector<ums::field>& columns,
                                    int64_t batch_id) {
   close_row();
-  auto schema = std::make_shared<ums::schema>();
-  schema->name = name;
+  auto schema = std::make_shared<ums::schema>(schema_of(name, columns));
   schema->batch_id = batch_id;
-  schema->fields = {system_field(ums::id_name, ums::type::long_),
-                    system_field(ums::ts_name, ums::type::datetime),
-                    system_field(ums::op_name, ums::type::string)};
-  schema->fields.insert(schema->fields.end(), columns.begin(), columns.end());
   auto index = table_index(name);
   for (auto h : tables_[index].handles)
     if (*versions_[h].schema == *schema)

@@ -20,6 +20,9 @@ struct bad_row {
   std::string bytes;
 };
 
+/// The schema of a table: the system columns, then its own.
+ums::schema schema_of(const ums::ns& name, const std::vector<ums::field>& columns);
+
 class collector {
 public:
   /// A table version with the columns that its next rows carry.

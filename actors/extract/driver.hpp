@@ -59,7 +59,14 @@ struct kind {
   config::spec spec;
   /// `name` is the source's name in the file; it is the second part of its namespaces.
   std::unique_ptr<driver> (*make)(const std::string& name, const config::section& settings);
+  /// The schemas of the captured tables as their first batches will have them, for checks before
+  /// the start; the version is not known. Takes `describe_time` or not much more, any thread may
+  /// call it, and nothing is written: no slot, no trigger. Null: the kind cannot tell.
+  result<std::vector<ums::schema>> (*describe)(const std::string& name,
+                                               const config::section& settings) = nullptr;
 };
+
+constexpr std::chrono::milliseconds describe_time{5000};
 
 /// All kinds, in the order of sources.def.
 std::vector<kind> kinds();

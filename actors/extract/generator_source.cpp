@@ -108,6 +108,18 @@ struct options {
   double update_share, delete_share;
 };
 
+ums::ns name_of(const std::string& source, const std::string& table) {
+  return {"generator", source, "main", table};
+}
+
+std::vector<ums::field> fields_of(const options& o) {
+  std::vector<ums::field> fields{
+      {.name = "id", .type = ums::type::long_, .nullable = false, .key = true}};
+  for (const auto& c : o.columns)
+    fields.push_back(c.field);
+  return fields;
+}
+
 class generator final : public driver {
 public:
   explicit generator(options o) : options_(std::move(o)), filler_(uint64_t(options_.seed)) {}
@@ -123,9 +135,6 @@ private:
   milliseconds until_next(milliseconds at_most) const;
   void make(collector& out, int64_t up_to);
   void row(collector& out, size_t table, int64_t n, int64_t ts_us);
-  ums::ns name_of(const std::string& table) const {
-    return {"generator", options_.source, "main", table, "0", "0", "0"};
-  }
 
   options options_;
   filler filler_;
@@ -174,12 +183,9 @@ milliseconds generator::until_next(milliseconds at_most) const {
 
 error generator::read(collector& out, milliseconds wait) {
   handles_.clear();
-  std::vector<ums::field> fields{
-      {.name = "id", .type = ums::type::long_, .nullable = false, .key = true}};
-  for (const auto& c : options_.columns)
-    fields.push_back(c.field);
+  auto fields = fields_of(options_);
   for (const auto& t : options_.tables)
-    handles_.push_back(out.table(name_of(t), fields));
+    handles_.push_back(out.table(name_of(options_.source, t), fields));
   auto up_to = due();
   if (up_to <= next_) {
     std::this_thread::sleep_for(until_next(wait));
@@ -239,7 +245,7 @@ source_progress generator::progress() const {
                       .idle = options_.rows > 0 && next_ >= options_.rows,
                       .complete_until_us = now_us()};
   for (const auto& t : options_.tables)
-    out.tables.push_back({.name = name_of(t), .snapshot_done = true});
+    out.tables.push_back({.name = name_of(options_.source, t), .snapshot_done = true});
   return out;
 }
 
@@ -272,7 +278,7 @@ config::spec make_spec() {
   return spec;
 }
 
-std::unique_ptr<driver> make(const std::string& name, const config::section& s) {
+options read_options(const std::string& name, const config::section& s) {
   options o{.source = name,
             .tables = s.get<config::texts>("tables"),
             .columns = default_columns(),
@@ -290,11 +296,23 @@ std::unique_ptr<driver> make(const std::string& name, const config::section& s) 
                           .type = ums::type_from(c.text("type")).value_or(ums::type::string)},
                          content::any,
                          c.integer("length")});
-  return std::make_unique<generator>(std::move(o));
+  return o;
+}
+
+std::unique_ptr<driver> make(const std::string& name, const config::section& s) {
+  return std::make_unique<generator>(read_options(name, s));
+}
+
+result<std::vector<ums::schema>> describe(const std::string& name, const config::section& s) {
+  auto o = read_options(name, s);
+  std::vector<ums::schema> out;
+  for (const auto& t : o.tables)
+    out.push_back(schema_of(name_of(name, t), fields_of(o)));
+  return out;
 }
 
 } // namespace
 
-kind generator_source() { return {make_spec(), &make}; }
+kind generator_source() { return {make_spec(), &make, &describe}; }
 
 } // namespace rtdp::extract

@@ -122,7 +122,7 @@ result<relation> current_relation(connection& c, const table_name& name,
                                   const std::string& publication) {
   // Column lists of publications came with version 15.
   std::string published =
-      c.server_version() < 150000
+      c.server_version() < 150000 || publication.empty()
           ? "$3 = $3"
           : "a.attname = any ((select attnames from pg_publication_tables p where "
             "p.pubname = $3 and p.schemaname = $1 and p.tablename = $2)::name[])";

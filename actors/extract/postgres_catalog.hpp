@@ -50,7 +50,8 @@ error check_server(connection& c);
 result<std::vector<captured_table>> find_tables(connection& c,
                                                 const std::vector<captured_table>& wanted);
 
-/// The table as the change stream would describe it now; `publication` may leave columns out.
+/// The table as the change stream would describe it now; `publication` may leave columns out, an
+/// empty one leaves out none.
 result<relation> current_relation(connection& c, const table_name& name,
                                   const std::string& publication);
 /// The filter of rows that the publication has for the table, "" when none.

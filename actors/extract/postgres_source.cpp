@@ -7,6 +7,7 @@
 
 #include "actors/extract/driver.hpp"
 #include "actors/extract/postgres_changes.hpp"
+#include "actors/extract/postgres_describe.hpp"
 #include "actors/extract/postgres_settings.hpp"
 #include "actors/extract/postgres_snapshot.hpp"
 #include "actors/extract/postgres_stream.hpp"
@@ -386,10 +387,12 @@ error postgres_driver::confirm(const std::string& position) {
 } // namespace
 
 kind postgres_source() {
-  return {pg::settings_spec(), [](const std::string& name, const config::section& s) {
+  return {pg::settings_spec(),
+          [](const std::string& name, const config::section& s) {
             return std::unique_ptr<driver>(
                 std::make_unique<postgres_driver>(name, pg::read_settings(name, s)));
-          }};
+          },
+          &pg::describe_source};
 }
 
 } // namespace rtdp::extract

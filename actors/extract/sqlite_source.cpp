@@ -30,6 +30,7 @@ class sqlite_driver final : public driver {
 public:
   explicit sqlite_driver(options o) : options_(std::move(o)) {}
 
+  result<std::vector<ums::schema>> describe();
   error open(const std::string& stored) override;
   error read(collector& out, milliseconds wait) override;
   error confirm(const std::string& text) override;
@@ -72,6 +73,21 @@ error sqlite_driver::open_file() {
   if (code != SQLITE_OK)
     return state::sqlite_error(db_.handle(), code, "reading the schema");
   return {};
+}
+
+result<std::vector<ums::schema>> sqlite_driver::describe() {
+  options_.busy_timeout = std::min(options_.busy_timeout, describe_time);
+  if (auto failed = open_file())
+    return failed.in(options_.path);
+  std::vector<ums::schema> out;
+  for (const auto& t : options_.tables) {
+    auto shape = sqlite::describe(db_, t.name);
+    if (!shape)
+      return shape.error().in(options_.path);
+    layout l{.table = t.name, .columns = std::move(shape->columns)};
+    out.push_back(schema_of({"sqlite", options_.source, "main", t.name}, l.fields()));
+  }
+  return out;
 }
 
 error sqlite_driver::open(const std::string& stored) {
@@ -251,7 +267,7 @@ config::spec make_spec() {
   return spec;
 }
 
-std::unique_ptr<driver> make(const std::string& name, const config::section& s) {
+options read_options(const std::string& name, const config::section& s) {
   options o{.source = name,
             .path = s.text("path"),
             .log = s.text("log"),
@@ -262,11 +278,19 @@ std::unique_ptr<driver> make(const std::string& name, const config::section& s) 
             .chunk_rows = size_t(s.integer("chunk_rows"))};
   for (const auto& t : s.get<config::sections>("tables"))
     o.tables.push_back({plain_name(t.text("name")), t.flag("before_images")});
-  return std::make_unique<sqlite_driver>(std::move(o));
+  return o;
+}
+
+std::unique_ptr<driver> make(const std::string& name, const config::section& s) {
+  return std::make_unique<sqlite_driver>(read_options(name, s));
+}
+
+result<std::vector<ums::schema>> describe_file(const std::string& name, const config::section& s) {
+  return sqlite_driver(read_options(name, s)).describe();
 }
 
 } // namespace
 
-kind sqlite_source() { return {make_spec(), &make}; }
+kind sqlite_source() { return {make_spec(), &make, &describe_file}; }
 
 } // namespace rtdp::extract
