@@ -10,6 +10,8 @@
 #include "runtime/ums/namespace.hpp"
 
 #include <algorithm>
+#include <future>
+#include <set>
 
 namespace rtdp {
 
@@ -121,6 +123,130 @@ cluster::node_plan::flow plan_flow(const config::pipeline& p, const config::flow
   return plan;
 }
 
+// -- check_flows ----
+
+struct described_source {
+  const config::component* settings;
+  result<std::vector<ums::schema>> schemas;
+};
+
+/// All at once, so that several sources that do not answer cost the time of one.
+std::vector<described_source> describe_all(const std::vector<config::component>& sources) {
+  std::vector<std::future<result<std::vector<ums::schema>>>> under_way;
+  for (const auto& s : sources)
+    under_way.push_back(std::async(std::launch::async, [&s]() -> result<std::vector<ums::schema>> {
+      auto describe = named(extract::kinds(), s.kind).describe;
+      return describe ? describe(s.name, s.settings)
+                      : rejected("a source of kind " + s.kind + " cannot tell its tables");
+    }));
+  std::vector<described_source> all;
+  for (size_t i = 0; i < sources.size(); ++i)
+    all.push_back({&sources[i], under_way[i].get()});
+  return all;
+}
+
+/// The four parts that people know a table by.
+std::string name_for_people(const ums::ns& name) {
+  auto text = name.text();
+  for (int parts = 0; parts < 3; ++parts)
+    text.resize(text.rfind('.'));
+  return text;
+}
+
+/// Whether the flow reads the table in some version: which one there is, only the start tells.
+bool reads(const ums::ns& pattern, const ums::ns& table) {
+  auto any_version = table;
+  for (auto part : {ums::ns::version, ums::ns::db_partition, ums::ns::table_partition})
+    any_version.set(part, pattern[part]);
+  return pattern.matches(any_version);
+}
+
+/// One flow against the schemas that it will read.
+class flow_check {
+public:
+  flow_check(const config::flow_settings& f, std::vector<config::problem>& problems)
+      : flow_(f), problems_(problems) {
+    for (const auto& s : f.steps)
+      steps_.push_back(named(flow::kinds(), s.kind).make(s.settings));
+  }
+
+  void check(const ums::schema& input) {
+    auto schema = input;
+    bool row_wise = true;
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      auto next = steps_[i]->prepare(schema);
+      if (!next)
+        return report("steps." + std::to_string(i) + "." + flow_.steps[i].kind, flow_.steps[i].line,
+                      "step " + std::to_string(i + 1) + ": " + next.error().text(), input);
+      schema = std::move(*next);
+      row_wise = row_wise && steps_[i]->row_wise();
+    }
+    for (const auto& key : flow_.keys)
+      if (!schema.find(key))
+        report_key("no column is named " + key + "; there are: " + columns_of(schema), input);
+      else if (flow_.mutation != "i" && row_wise && !input.find(key))
+        report_key(key + " is made by a step, but a delete brings only the source's columns: take "
+                         "the source's key under its own name, or mutation: i",
+                   input);
+  }
+
+  void report(const std::string& path, int line, const std::string& text,
+              const ums::schema& input) {
+    // Many tables of a pattern fail alike.
+    if (told_.insert(path + text).second)
+      problems_.push_back({line, "flows." + flow_.name + "." + path,
+                           text + " (table " + input.name[ums::ns::table] + ")"});
+  }
+
+private:
+  void report_key(const std::string& text, const ums::schema& input) {
+    auto at = flow_.settings.lines.find("keys");
+    report("keys", at == flow_.settings.lines.end() ? flow_.line : at->second, text, input);
+  }
+
+  static std::string columns_of(const ums::schema& s) {
+    std::string out;
+    for (const auto& f : s.fields)
+      if (!ums::is_system(f.name))
+        out += (out.empty() ? "" : ", ") + f.name;
+    return out;
+  }
+
+  const config::flow_settings& flow_;
+  std::vector<config::problem>& problems_;
+  std::vector<std::unique_ptr<flow::step>> steps_;
+  std::set<std::string> told_;
+};
+
+void check_flow(const config::flow_settings& f, const std::vector<described_source>& sources,
+                std::vector<config::problem>& problems) {
+  auto pattern = ums::ns::parse(f.source);
+  flow_check check(f, problems);
+  bool found = false;
+  std::string tables;
+  for (const auto& source : sources) {
+    const auto& instance = (*pattern)[ums::ns::instance];
+    if (instance != "*" && instance != source.settings->name)
+      continue;
+    // It may have the table.
+    found = found || !source.schemas;
+    for (size_t i = 0; source.schemas && i < source.schemas->size(); ++i) {
+      const auto& schema = (*source.schemas)[i];
+      tables += (tables.empty() ? "" : ", ") + name_for_people(schema.name);
+      if (!reads(*pattern, schema.name))
+        continue;
+      found = true;
+      check.check(schema);
+    }
+  }
+  if (found)
+    return;
+  auto at = f.settings.lines.find("source");
+  problems.push_back({at == f.settings.lines.end() ? f.line : at->second,
+                      "flows." + f.name + ".source",
+                      "matches no table that a source captures; there are: " + tables});
+}
+
 } // namespace
 
 config::catalogue built_in() {
@@ -155,6 +281,20 @@ std::vector<std::string> topics_of(const config::pipeline& p, const std::string&
       topics.push_back(topic_of(s.name));
   }
   return topics;
+}
+
+flow_findings check_flows(const config::pipeline& p) {
+  flow_findings out;
+  auto sources = describe_all(p.sources);
+  for (const auto& s : sources)
+    if (!s.schemas)
+      out.not_checked.push_back(
+          "source " + s.settings->name +
+          (s.schemas.error() == ec::unavailable ? " cannot be reached: " : ": ") +
+          s.schemas.error().text());
+  for (const auto& f : p.flows)
+    check_flow(f, sources, out.problems);
+  return out;
 }
 
 result<cluster::node_plan> make_plan(const config::pipeline& p, const runtime::environment& env) {

@@ -25,6 +25,18 @@ std::string topic_of(const std::string& source);
 /// Topics that a flow's pattern can find rows on.
 std::vector<std::string> topics_of(const config::pipeline& p, const std::string& pattern);
 
+struct flow_findings {
+  /// In the order of the file's flows.
+  std::vector<config::problem> problems;
+  /// What could not be checked, and why: "source shop cannot be reached: …".
+  std::vector<std::string> not_checked;
+};
+
+/// Asks the sources what their tables look like and tries every flow's steps and keys on that, so
+/// that an unknown column is found before the first row. Takes some 5 s at most for sources that do
+/// not answer. REQUIRES: `p` has no problem.
+flow_findings check_flows(const config::pipeline& p);
+
 /// What NODE starts, and restarts. `env` is copied into every actor.
 result<cluster::node_plan> make_plan(const config::pipeline& p, const runtime::environment& env);
 

@@ -11,7 +11,9 @@ config::spec spec() {
   return config::spec("sql", "A SELECT over each batch. The batch is a table, named as the table "
                              "part of its namespace and also batch; ums_id_, ums_ts_ and ums_op_ "
                              "travel along unless the SELECT names them.")
-      .add(field("sql", std::string(), "One SELECT in DuckDB's dialect.").required())
+      .add(field("sql", std::string(), "One SELECT in DuckDB's dialect.")
+               .required()
+               .sample("select * from batch"))
       .add(field("memory_limit_mb", int64_t{256},
                  "What the query may hold at a time; a batch that needs more fails the flow.")
                .range(16, 1024)
