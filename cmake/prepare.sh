@@ -25,7 +25,7 @@ step() {
 }
 
 packages_build="g++ cmake ninja-build ccache pkg-config ca-certificates npm python3
-  libcaf-dev librdkafka-dev libsimdjson-dev libsqlite3-dev libpq-dev libyaml-cpp-dev
+  libcaf-dev librdkafka-dev libsimdjson-dev libsqlite3-dev sqlite3 libpq-dev libyaml-cpp-dev
   prometheus-cpp-dev libcivetweb-dev libcli11-dev libspdlog-dev libfmt-dev
   nlohmann-json3-dev doctest-dev"
 packages_test="postgresql maven default-jdk-headless git clang clang-tidy libclang-rt-14-dev libbenchmark-dev"
