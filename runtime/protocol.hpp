@@ -166,7 +166,9 @@ using sink_actor = caf::typed_actor<
     // Stores progress (its text) without rows.
     caf::replies_to<atom::advance, std::string>::with<bool>,
     // INTERNAL: tries again after a failure.
-    caf::reacts_to<atom::retry>>;
+    caf::reacts_to<atom::retry>,
+    // INTERNAL: tells its figures, once a second.
+    caf::reacts_to<atom::tick>>;
 
 /// HEARTBEAT: sends marks through one source's data path and sees them come out.
 using heartbeat_actor = caf::typed_actor<

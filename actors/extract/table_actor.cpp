@@ -25,6 +25,13 @@ void merge(self_pointer self, const runtime::report& news) {
   self->send(s.env.feedback, runtime::atom::status_v, s.known);
 }
 
+/// Ends with its SOURCE, which tells why.
+void end(self_pointer self, caf::exit_msg& why) {
+  self->state.known.state = "stopped";
+  self->send(self->state.env.feedback, runtime::atom::status_v, self->state.known);
+  self->quit(std::move(why.reason));
+}
+
 } // namespace
 
 runtime::table_actor::behavior_type table_actor(self_pointer self, runtime::environment env,
@@ -35,6 +42,7 @@ runtime::table_actor::behavior_type table_actor(self_pointer self, runtime::envi
   self->state.known.name = std::move(ns);
   self->state.known.kind = "table";
   self->state.known.texts["source"] = std::move(source);
+  self->set_exit_handler([self](caf::exit_msg& why) { end(self, why); });
   return {
       [self](runtime::atom::status, const runtime::report& news) { merge(self, news); },
   };

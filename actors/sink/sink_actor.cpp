@@ -8,7 +8,10 @@ namespace rtdp::sink {
 namespace {
 
 using self_pointer = runtime::sink_actor::stateful_pointer<sink_state>;
+using namespace std::chrono_literals;
 using order = sink_state::order;
+
+constexpr auto tell_interval = 1s;
 
 void tell(self_pointer self, std::string state, std::string reason = "") {
   auto& s = self->state;
@@ -102,6 +105,19 @@ caf::result<T> accept(self_pointer self, order o) {
   return reply;
 }
 
+/// Ends with its FLOW. What failed stays failed in the lists, whatever ended first.
+void end(self_pointer self, caf::exit_msg& why) {
+  if (self->state.known.state != "failed")
+    tell(self, "stopped");
+  self->quit(std::move(why.reason));
+}
+
+void tick(self_pointer self) {
+  auto& known = self->state.known;
+  self->delayed_send(self, tell_interval, runtime::atom::tick_v);
+  tell(self, known.state, known.reason);
+}
+
 } // namespace
 
 runtime::sink_actor::behavior_type sink_actor(self_pointer self, runtime::environment env,
@@ -115,7 +131,9 @@ runtime::sink_actor::behavior_type sink_actor(self_pointer self, runtime::enviro
   s.known.name = std::move(name);
   s.known.kind = std::move(kind);
   s.known.texts["flow"] = s.flow;
+  self->set_exit_handler([self](caf::exit_msg& why) { end(self, why); });
   tell(self, "starting");
+  self->delayed_send(self, tell_interval, runtime::atom::tick_v);
   return {
       [self](runtime::atom::open, int64_t epoch) {
         return accept<std::string>(self, {order::what::open, {}, {}, epoch, {}});
@@ -130,6 +148,7 @@ runtime::sink_actor::behavior_type sink_actor(self_pointer self, runtime::enviro
         self->state.waiting = false;
         work_off(self);
       },
+      [self](runtime::atom::tick) { tick(self); },
   };
 }
 
