@@ -90,6 +90,8 @@ flow::flow_settings settings_of(const config::pipeline& p, const config::flow_se
   flow::flow_settings settings;
   settings.name = f.name;
   settings.pattern = f.source;
+  settings.sink = f.sink + "." + f.table;
+  settings.stream = f.stream;
   settings.topics = topics_of(p, f.source);
   settings.credit = uint32_t(f.queue_batches);
   settings.dead_letters_max = f.dead_letters_max;

@@ -100,7 +100,7 @@ bool signalled(const sigset_t& set, std::chrono::milliseconds wait) {
   return sigtimedwait(&set, nullptr, &t) > 0;
 }
 
-/// Runs until a signal, or until idle. Returns the exit code.
+/// Returns the exit code at a signal, or when idle.
 int supervise(caf::actor_system& system, const runtime::node_actor& node, const options& o,
               const sigset_t& signals) {
   caf::scoped_actor self{system};
@@ -123,11 +123,18 @@ int supervise(caf::actor_system& system, const runtime::node_actor& node, const 
     if (idle_in_a_row == 2)
       break;
   }
+  return code;
+}
+
+/// Returns when the node has ended, upstream first, and with it all actors.
+void stop(caf::actor_system& system, const runtime::node_actor& node,
+          const runtime::feedback_actor& feedback) {
+  caf::scoped_actor self{system};
   alarm(stop_seconds_max);
   self->monitor(node);
   self->send(node, runtime::atom::stop_v);
   self->receive([](caf::down_msg&) {});
-  return code;
+  caf::anon_send_exit(feedback, caf::exit_reason::user_shutdown);
 }
 
 int run(const options& o) {
@@ -169,14 +176,15 @@ int run(const options& o) {
   if (p.node.http != "off") {
     auto started = ops::http_server::start({.listen = p.node.http},
                                            ops::router{ops::rest_routes(control, *env.metrics)});
-    if (!started)
+    if (!started) {
+      stop(system, node, env.feedback);
       return fail(started.error());
+    }
     http = std::move(*started);
     ops::logger("node")->info("status page and REST at {}", http->url());
   }
   auto code = supervise(system, node, o, signals);
-  http.reset();
-  caf::anon_send_exit(env.feedback, caf::exit_reason::user_shutdown);
+  stop(system, node, env.feedback);
   return code;
 }
 

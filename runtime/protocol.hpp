@@ -174,6 +174,8 @@ using sink_actor = caf::typed_actor<
 using heartbeat_actor = caf::typed_actor<
     // A flow applied a mark: flow, namespace, time of the mark.
     caf::reacts_to<atom::seen, std::string, std::string, int64_t>,
+    // Its SOURCE was started again: marks go to this one from now on.
+    caf::reacts_to<atom::join, caf::strong_actor_ptr>,
     // INTERNAL: once a second.
     caf::reacts_to<atom::tick>>;
 

@@ -154,6 +154,7 @@ error extraction::settle() {
           "source." + settings_.name,
           {{"position", pending_->position}, {"next_id", std::to_string(pending_->next_id)}}))
     return failed;
+  stored_us_ = now_us();
   stored_ = std::move(*pending_);
   pending_.reset();
   return driver_->confirm(stored_.position);

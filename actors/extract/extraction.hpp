@@ -71,6 +71,8 @@ public:
   source_progress progress() const { return driver_->progress(); }
   int64_t next_id() const { return stored_.next_id; }
   const std::string& position() const { return stored_.position; }
+  /// When the position was stored last; 0 before the first time.
+  int64_t stored_us() const { return stored_us_; }
   const extraction_settings& settings() const { return settings_; }
 
 private:
@@ -94,6 +96,7 @@ private:
   std::optional<state::checkpoint_store> store_;
   std::optional<state::dead_letter_store> dead_letters_;
   place stored_;
+  int64_t stored_us_ = 0;
   /// Published, not yet durable.
   std::optional<place> pending_;
 };

@@ -3,6 +3,7 @@
 #include "actors/extract/table_actor.hpp"
 #include "runtime/caf_error.hpp"
 #include "runtime/core/backoff.hpp"
+#include "runtime/core/time.hpp"
 
 namespace rtdp::extract {
 
@@ -23,6 +24,9 @@ void tell(self_pointer self, std::string state, std::string reason) {
   s.known.texts["topic"] = s.work->settings().topic;
   s.known.figures["next_id"] = s.work->next_id();
   s.known.figures["idle"] = at.idle;
+  if (s.work->stored_us() > 0)
+    s.env.metrics->checkpoint_age({.source = s.work->settings().name})
+        .Set(double(now_us() - s.work->stored_us()) / 1e6);
   if (at.retained_bytes >= 0)
     s.known.figures["retained_bytes"] = at.retained_bytes;
   if (at.retained_bytes >= 0)

@@ -23,6 +23,9 @@ void tell(self_pointer self, std::string state, std::string reason = "") {
     s.known.figures["lag_us"] = lag;
     s.env.metrics->lag_seconds({.flow = s.settings.name}).Set(double(lag) / 1e6);
   }
+  if (s.stored_us > 0)
+    s.env.metrics->checkpoint_age({.flow = s.settings.name})
+        .Set(double(now_us() - s.stored_us) / 1e6);
   s.known.texts["position"] = s.applied.text();
   self->send(s.env.feedback, runtime::atom::status_v, s.known);
 }
@@ -33,18 +36,28 @@ void give_up(self_pointer self, const error& e) {
   self->quit(runtime::to_caf(e));
 }
 
+void end(self_pointer self) {
+  tell(self, "stopped");
+  self->send_exit(self->state.sink, caf::exit_reason::user_shutdown);
+  self->quit();
+}
+
 void end_if_stopped(self_pointer self) {
   auto& s = self->state;
   if (!s.stopping || !s.queue.empty())
     return;
+  // Before SINK is open nothing is known to store, and an empty progress would undo the stored one.
+  if (!s.joined)
+    return end(self);
   self->request(s.sink, 5s, runtime::atom::advance_v, s.applied.text())
       .then(
-          [self](bool) {
-            tell(self, "stopped");
-            self->send_exit(self->state.sink, caf::exit_reason::user_shutdown);
-            self->quit();
-          },
+          [self](bool) { end(self); },
           [self](caf::error& e) { give_up(self, runtime::from_caf(e)); });
+}
+
+void keep_stored(self_pointer self, const state::progress& p) {
+  self->state.stored = p;
+  self->state.stored_us = now_us();
 }
 
 void observe(self_pointer self, const runtime::delivery& d, int64_t done_us) {
@@ -96,7 +109,7 @@ void written(self_pointer self, const runtime::write_receipt& receipt) {
   if (at == s.queue.end())
     return;
   if (--at->unwritten == 0)
-    s.stored = at->after;
+    keep_stored(self, at->after);
   s.dead_letters += int64_t(receipt.dead_letters);
   s.known.figures["rows_out"] += int64_t(receipt.rows);
   s.env.metrics->rows_out({.flow = s.settings.name}).Increment(double(receipt.rows));
@@ -190,7 +203,7 @@ void tick(self_pointer self) {
     return;
   // Marks moved the offsets without a row: keep them too, so that a restart need not read them
   // again.
-  s.stored = s.applied;
+  keep_stored(self, s.applied);
   self->request(s.sink, 30s, runtime::atom::advance_v, s.applied.text())
       .then([](bool) {}, [self](caf::error& e) { give_up(self, runtime::from_caf(e)); });
 }
@@ -209,6 +222,9 @@ flow_actor(self_pointer self, runtime::environment env, flow_settings settings,
   s.known.component = "flow";
   s.known.name = s.settings.name;
   s.known.texts["source"] = s.settings.pattern;
+  s.known.texts["sink"] = s.settings.sink;
+  s.known.texts["stream"] = s.settings.stream;
+  s.known.kind = "flow";
   self->link_to(s.sink);
   self->monitor(s.stream);
   self->set_down_handler([self](caf::down_msg& down) {

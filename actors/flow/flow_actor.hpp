@@ -20,6 +20,8 @@ struct flow_settings {
   std::string name;
   /// UMS namespace pattern.
   std::string pattern;
+  /// As the file names them, for lists.
+  std::string sink, stream;
   std::vector<std::string> topics;
   int64_t epoch = 0;
   /// Batches under way from STREAM to SINK at once: bounds memory, keeps SINK busy.
@@ -52,6 +54,7 @@ struct flow_state {
   /// Time of the last mark that came through: everything committed before it is in the target.
   int64_t complete_until_us = 0;
   int64_t dead_letters = 0;
+  int64_t stored_us = 0;
   bool joined = false;
   bool stopping = false;
   static inline constexpr const char* name = "flow";

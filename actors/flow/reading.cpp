@@ -145,6 +145,7 @@ error reading::decode(group& g, const std::vector<const bus::message*>& messages
   for (const auto* m : messages) {
     if (!wanted(g, m->key))
       continue;
+    ++messages_;
     auto routed = ums::parse_key(m->key);
     // Rows of one table stay in order; tables may pass each other, so that many small messages of
     // many tables still make large batches.
@@ -279,6 +280,14 @@ result<int64_t> reading::messages_behind(const std::string& flow) {
     }
   }
   return behind;
+}
+
+result<int64_t> reading::rows_behind(const std::string& flow) {
+  auto behind = messages_behind(flow);
+  if (!behind)
+    return behind.error();
+  auto rows_a_message = messages_ == 0 ? 1 : int64_t((rows_ + messages_ - 1) / messages_);
+  return int64_t(queued_rows(flow)) + *behind * rows_a_message;
 }
 
 result<bool> reading::at_end(const std::string& flow) {

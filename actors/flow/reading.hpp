@@ -64,6 +64,9 @@ public:
   size_t queued_rows(const std::string& flow) const;
   /// Messages behind the flow's reader that the bus holds.
   result<int64_t> messages_behind(const std::string& flow);
+  /// Rows queued for the flow, and an estimate of those that its reader has not read yet: messages
+  /// by the rows that a message has held so far.
+  result<int64_t> rows_behind(const std::string& flow);
 
   size_t readers() const { return groups_.size(); }
   uint64_t dead_letters() const { return dead_letter_count_; }
@@ -92,6 +95,7 @@ private:
   std::vector<std::unique_ptr<group>> groups_;
   uint64_t dead_letter_count_ = 0;
   uint64_t rows_ = 0;
+  uint64_t messages_ = 0;
 };
 
 } // namespace rtdp::flow

@@ -25,8 +25,15 @@ void tell(self_pointer self, std::string state, std::string reason = "") {
   s.known.figures["dead_letters"] = int64_t(s.work->dead_letters());
   self->send(s.env.feedback, runtime::atom::status_v, s.known);
   for (const auto& [flow, m] : s.members) {
-    auto queued = s.work->queued_rows(flow);
-    s.env.metrics->queue_rows({.flow = flow}).Set(double(queued));
+    s.env.metrics->queue_rows({.flow = flow}).Set(double(s.work->queued_rows(flow)));
+    if (auto behind = s.work->rows_behind(flow)) {
+      s.env.metrics->lag_rows({.flow = flow}).Set(double(*behind));
+      runtime::report r;
+      r.component = "flow";
+      r.name = flow;
+      r.figures["lag_rows"] = *behind;
+      self->send(s.env.feedback, runtime::atom::status_v, std::move(r));
+    }
   }
 }
 

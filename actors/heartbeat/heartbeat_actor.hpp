@@ -1,5 +1,5 @@
 /// HEARTBEAT: one per source. Once a second it has SOURCE put a mark of each table into the data
-/// path, and it notices when flows stop seeing them.
+/// path, and it notices when flows stop seeing them. Outlives its SOURCE.
 #pragma once
 
 #include "runtime/environment.hpp"

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 namespace rtdp::cluster {
 
@@ -48,10 +49,11 @@ void start(self_pointer self, child& c) {
     const auto& p = s.plan.sources[c.index];
     auto source = p.spawn(*self);
     auto& heartbeat = s.heartbeats[c.name];
-    if (heartbeat)
-      self->send_exit(heartbeat, caf::exit_reason::kill);
-    heartbeat = p.spawn_heartbeat(*self, source);
     c.actor = caf::actor_cast<caf::strong_actor_ptr>(source);
+    if (heartbeat)
+      self->send(heartbeat, runtime::atom::join_v, c.actor);
+    else
+      heartbeat = p.spawn_heartbeat(*self, source);
   } else if (c.kind == kind::stream) {
     c.actor = caf::actor_cast<caf::strong_actor_ptr>(s.plan.streams[c.index].spawn(*self));
   } else {
@@ -60,7 +62,7 @@ void start(self_pointer self, child& c) {
     if (!stream || !stream->actor) {
       // Its stream is being restarted; the flow follows it.
       c.restart_at = now(self) + tick_interval;
-      return;
+      return tell(self, c, "starting", "waits for stream " + p.stream);
     }
     c.actor = caf::actor_cast<caf::strong_actor_ptr>(
         p.spawn(*self, caf::actor_cast<runtime::stream_actor>(stream->actor), s.heartbeats));
@@ -111,17 +113,24 @@ bool stage_done(const node_state& s) {
                       [&](const child& c) { return int(c.kind) + 1 == s.stage && c.actor; });
 }
 
+/// Answers whoever waits for its end.
+void tell_stopped(child& c) {
+  c.stopping_since.reset();
+  for (auto& reply : std::exchange(c.on_stopped, {}))
+    reply.deliver(true);
+}
+
 void ended(self_pointer self, child& c, const caf::error& reason) {
   auto& s = self->state;
   c.actor = nullptr;
-  if (c.on_stopped.pending())
-    c.on_stopped.deliver(true);
+  bool wanted = c.stopping_since.has_value();
+  tell_stopped(c);
   if (s.stage > 0) {
     if (stage_done(s))
       next_stage(self);
     return;
   }
-  if (!reason || reason == caf::exit_reason::normal) {
+  if (wanted || !reason || reason == caf::exit_reason::normal) {
     c.stopped = true;
     tell(self, c, "stopped", "");
     return;
@@ -151,6 +160,9 @@ void tick(self_pointer self) {
     for (auto& c : s.children)
       if (c.restart_at && *c.restart_at <= now(self))
         start(self, c);
+      else if (c.stopping_since && now(self) - *c.stopping_since >= s.plan.stage_timeout)
+        // Its store is away, or it hangs. What was not written is read again at the next start.
+        self->send_exit(caf::actor_cast<caf::actor>(c.actor), caf::exit_reason::user_shutdown);
     return;
   }
   if (now(self) - s.stage_since < s.plan.stage_timeout)
@@ -160,6 +172,7 @@ void tick(self_pointer self) {
       tell(self, c, "failed", "did not stop in time");
       self->send_exit(caf::actor_cast<caf::actor>(c.actor), caf::exit_reason::kill);
       c.actor = nullptr;
+      tell_stopped(c);
     }
   next_stage(self);
 }
@@ -186,9 +199,11 @@ caf::result<bool> stop_flow(self_pointer self, const std::string& name) {
     tell(self, *c, "stopped", "");
     return true;
   }
-  stop(self, *c);
-  c->on_stopped = self->make_response_promise<bool>();
-  return c->on_stopped;
+  if (!c->stopping_since) {
+    c->stopping_since = now(self);
+    stop(self, *c);
+  }
+  return c->on_stopped.emplace_back(self->make_response_promise<bool>());
 }
 
 caf::result<bool> replay(self_pointer self, const std::string& name, const std::string& message) {

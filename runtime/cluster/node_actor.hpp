@@ -45,7 +45,8 @@ struct node_plan {
   std::vector<stream> streams;
   std::vector<flow> flows;
   restart_limits limits;
-  /// For each of the three stages of a stop; together below the 10 s of SIGTERM.
+  /// For a flow that a person stops (below the 5 s that a request waits), and for each of the three
+  /// stages of a stop; together below the 10 s of SIGTERM.
   std::chrono::milliseconds stage_timeout{2500};
 };
 
@@ -62,12 +63,15 @@ struct node_state {
     /// Ended on purpose, by a person or with the node.
     bool stopped = false;
     std::string failure;
-    caf::typed_response_promise<bool> on_stopped;
+    /// A person stops it, since then; these wait for its end.
+    std::optional<moment> stopping_since;
+    std::vector<caf::typed_response_promise<bool>> on_stopped;
   };
 
   runtime::environment env;
   node_plan plan;
   std::vector<child> children;
+  /// Flows hold them: each outlives its SOURCE and is told of the next one.
   std::map<std::string, runtime::heartbeat_actor> heartbeats;
   /// 0 while running, then the stage of the stop.
   int stage = 0;

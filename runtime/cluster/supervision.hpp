@@ -14,8 +14,8 @@ namespace rtdp::cluster {
 using moment = std::chrono::steady_clock::time_point;
 
 struct restart_limits {
-  /// So many crashes within `window` and the child is failed until a person starts it again.
-  size_t deaths_max = 5;
+  /// More crashes than this within `window` and the child is failed until a person starts it again.
+  size_t crashes_max = 5;
   std::chrono::minutes window{10};
   backoff wait{std::chrono::milliseconds{200}, std::chrono::milliseconds{10'000}};
 };
@@ -29,11 +29,15 @@ public:
   /// something outside is `unavailable`.
   std::optional<moment> died(const error& why, bool crashed, moment now, uint64_t seed);
   /// A person starts it again: the past is forgotten.
-  void forgive() { deaths_.clear(); }
+  void forgive() {
+    deaths_.clear();
+    crashes_.clear();
+  }
 
 private:
   restart_limits limits_;
-  std::deque<moment> deaths_;
+  /// Within the window. The back-off grows with each death, the limit counts crashes only.
+  std::deque<moment> deaths_, crashes_;
 };
 
 } // namespace rtdp::cluster
