@@ -178,18 +178,17 @@ result<ums::batch_ptr> pipeline::deletes_of(const ums::batch& rows,
   return ums::batch_ptr{std::make_shared<const ums::batch>(std::move(b))};
 }
 
-bool pipeline::lacks_columns(const ums::schema& s) {
-  auto& widest = widest_[s.name.text()];
-  if (!widest || widest->fields.size() <= s.fields.size()) {
-    widest = std::make_shared<const ums::schema>(s);
-    return false;
-  }
-  return true;
+bool pipeline::may_lack_columns(const ums::batch& rows) {
+  auto& whole = whole_[rows.schema->name.text()];
+  // An insert carries every column; an update or a delete may not.
+  if (has_op(rows, 'i'))
+    whole = std::max(whole, rows.schema->fields.size());
+  return whole == 0 || rows.schema->fields.size() < whole;
 }
 
 result<ums::batch_ptr> pipeline::run_steps(const ums::batch_ptr& rows,
                                            std::vector<runtime::unfit_row>& unfit) {
-  bool partial = lacks_columns(*rows->schema);
+  bool partial = may_lack_columns(*rows);
   auto current = rows;
   for (size_t i = 0; i < steps_.size() && current->rows() > 0; ++i) {
     auto place = "step " + std::to_string(i + 1);
@@ -197,11 +196,12 @@ result<ums::batch_ptr> pipeline::run_steps(const ums::batch_ptr& rows,
     auto next = steps_[i]->apply(current, bad);
     if (!next && next.error() == ec::rejected && partial) {
       // The step needs a value that the source's log left out: these rows wait for a person.
-      for (size_t row = 0; row < rows->rows(); ++row)
-        unfit.push_back({row, place +
-                                  ": the log did not carry every column (an unchanged TOAST "
-                                  "value; REPLICA IDENTITY FULL sends it): " +
-                                  next.error().text()});
+      for (auto id : current->ids())
+        unfit.push_back({ums::row_of_id(*rows, id).value_or(0),
+                         place +
+                             ": the log did not carry every column (an unchanged TOAST "
+                             "value; REPLICA IDENTITY FULL sends it): " +
+                             next.error().text()});
       return ums::batch_ptr{std::make_shared<const ums::batch>(rows->schema, rows->kind)};
     }
     if (!next)

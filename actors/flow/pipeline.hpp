@@ -46,14 +46,14 @@ private:
                                    std::vector<runtime::unfit_row>& unfit);
   bool deletes_pass_by();
   result<ums::batch_ptr> deletes_of(const ums::batch& rows, const std::vector<size_t>& which) const;
-  bool lacks_columns(const ums::schema& s);
+  bool may_lack_columns(const ums::batch& rows);
 
   pipeline_settings settings_;
   std::vector<std::unique_ptr<step>> steps_;
   state::progress progress_;
-  /// The most columns that a namespace has come with: what the log did not carry is missing from
-  /// it.
-  std::map<std::string, ums::schema_ptr> widest_;
+  /// How many columns the inserts of a namespace have: what the log of an update did not carry is
+  /// missing from its rows.
+  std::map<std::string, size_t> whole_;
 };
 
 } // namespace rtdp::flow
