@@ -27,8 +27,14 @@ namespace {
 using namespace rtdp;
 using namespace std::chrono_literals;
 
-/// SIGTERM to exit: DESIGN's limit. What hangs by then is left to its stored state.
+/// SIGTERM to exit takes 10 s at most. What hangs by then is left to its stored state.
 constexpr unsigned stop_seconds_max = 9;
+/// Once every component has ended, a thread that still waits for a dead server (a connect, a name
+/// look-up) has nothing left to save.
+constexpr unsigned linger_seconds_max = 1;
+
+volatile std::sig_atomic_t code_when_late = 1;
+extern "C" void exit_late(int) { ::_exit(code_when_late); }
 
 struct options {
   std::string file, kind, name, verb, to, component;
@@ -126,15 +132,19 @@ int supervise(caf::actor_system& system, const runtime::node_actor& node, const 
   return code;
 }
 
-/// Returns when the node has ended, upstream first, and with it all actors.
-void stop(caf::actor_system& system, const runtime::node_actor& node,
-          const runtime::feedback_actor& feedback) {
+/// Returns `code` when the node has ended, upstream first, and with it all actors.
+int stop(caf::actor_system& system, const runtime::node_actor& node,
+         const runtime::feedback_actor& feedback, int code) {
   caf::scoped_actor self{system};
+  std::signal(SIGALRM, exit_late);
   alarm(stop_seconds_max);
   self->monitor(node);
   self->send(node, runtime::atom::stop_v);
   self->receive([](caf::down_msg&) {});
   caf::anon_send_exit(feedback, caf::exit_reason::user_shutdown);
+  code_when_late = code;
+  alarm(linger_seconds_max);
+  return code;
 }
 
 int run(const options& o) {
@@ -176,16 +186,12 @@ int run(const options& o) {
   if (p.node.http != "off") {
     auto started = ops::http_server::start({.listen = p.node.http},
                                            ops::router{ops::rest_routes(control, *env.metrics)});
-    if (!started) {
-      stop(system, node, env.feedback);
-      return fail(started.error());
-    }
+    if (!started)
+      return stop(system, node, env.feedback, fail(started.error()));
     http = std::move(*started);
     ops::logger("node")->info("status page and REST at {}", http->url());
   }
-  auto code = supervise(system, node, o, signals);
-  stop(system, node, env.feedback);
-  return code;
+  return stop(system, node, env.feedback, supervise(system, node, o, signals));
 }
 
 CLI::App* with_file(CLI::App* c, options& o) {
