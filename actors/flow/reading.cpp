@@ -67,8 +67,15 @@ error reading::join(const std::string& flow, const ums::ns& pattern,
       return ranges.error();
     for (size_t i = 0; i < ranges->size(); ++i) {
       bus::partition p{topic, int32_t(i)};
+      const auto& held = (*ranges)[i];
       auto known = offsets.find(p.text());
-      from[p] = known == offsets.end() ? (*ranges)[i].first : known->second;
+      from[p] = known == offsets.end() ? held.first : known->second;
+      // Found here, it is this flow's failure alone; found by a read, it would be the stream's.
+      if (from[p] < held.first || from[p] > held.end)
+        return rejected("flow " + flow + " stands at offset " + std::to_string(from[p]) + " of " +
+                        p.text() + ", but the bus holds " + std::to_string(held.first) + " to " +
+                        std::to_string(held.end) + ": what lay between is lost; `rtdp flow " +
+                        flow + " rewind --to beginning` goes on with what there is");
     }
   }
   auto f = std::make_unique<follower>();
@@ -276,7 +283,8 @@ result<int64_t> reading::messages_behind(const std::string& flow) {
           return r.error();
         ranges[p.topic] = std::move(*r);
       }
-      behind += std::max<int64_t>(0, ranges[p.topic].at(size_t(p.index)).end - next);
+      if (const auto& held = ranges[p.topic]; size_t(p.index) < held.size())
+        behind += std::max<int64_t>(0, held[size_t(p.index)].end - next);
     }
   }
   return behind;

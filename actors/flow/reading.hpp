@@ -47,7 +47,8 @@ public:
   ~reading();
 
   /// Adds a flow at the given offsets ("topic/partition"; what is missing begins at the first one
-  /// held). A flow of that name that is there already is replaced, with its queue.
+  /// held; one that the bus no longer holds is `rejected`). A flow of that name that is there
+  /// already is replaced, with its queue.
   error join(const std::string& flow, const ums::ns& pattern,
              const std::vector<std::string>& topics, const std::map<std::string, int64_t>& offsets);
   void leave(const std::string& flow);
