@@ -46,8 +46,8 @@ runtime::heartbeat_actor::behavior_type heartbeat_actor(self_pointer self, runti
         self->state.env.metrics->lag_seconds({.source = self->state.source, .table = ns})
             .Set(double(now_us() - marked_us) / 1e6);
       },
-      [self](runtime::atom::join, const caf::strong_actor_ptr& source) {
-        self->state.target = caf::actor_cast<runtime::source_actor>(source);
+      [self](runtime::atom::join, const caf::strong_actor_ptr& next) {
+        self->state.target = caf::actor_cast<runtime::source_actor>(next);
       },
       [self](runtime::atom::tick) { tick(self); },
   };
