@@ -242,8 +242,13 @@ void add_node_commands(CLI::App& app, options& o, int& code) {
 }
 
 void add_dead_letter_commands(CLI::App& app, options& o, int& code) {
-  auto* letters = app.add_subcommand("dead-letters", "Rows that could not be processed");
-  letters->require_subcommand(1);
+  auto* letters =
+      remote(app.add_subcommand("dead-letters", "Rows that could not be processed; lists them"), o);
+  letters->require_subcommand(0, 1);
+  letters->callback([&, letters] {
+    if (letters->get_subcommands().empty())
+      code = cli(o).dead_letters(o.component, o.limit);
+  });
   auto* c = remote(letters->add_subcommand("list", "Oldest first"), o);
   c->add_option("--component", o.component, "Only of this one, such as flow.orders");
   c->add_option("--limit", o.limit, "At most so many");

@@ -50,9 +50,8 @@ void end_if_stopped(self_pointer self) {
   if (!s.joined)
     return end(self);
   self->request(s.sink, 5s, runtime::atom::advance_v, s.applied.text())
-      .then(
-          [self](bool) { end(self); },
-          [self](caf::error& e) { give_up(self, runtime::from_caf(e)); });
+      .then([self](bool) { end(self); },
+            [self](caf::error& e) { give_up(self, runtime::from_caf(e)); });
 }
 
 void keep_stored(self_pointer self, const state::progress& p) {
