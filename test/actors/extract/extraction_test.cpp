@@ -1,0 +1,207 @@
+#include "actors/extract/extraction.hpp"
+#include "runtime/core/time.hpp"
+#include "test/support/leaky_bus.hpp"
+#include "test/support/scripted_source.hpp"
+#include "test/support/temp_folder.hpp"
+
+#include <doctest/doctest.h>
+
+namespace rtdp::extract {
+
+namespace {
+
+using namespace std::chrono_literals;
+using ids = std::vector<int64_t>;
+using positions = std::vector<std::string>;
+
+struct place {
+  test::temp_folder folder;
+  test::scripted_source source;
+  std::shared_ptr<test::leaky_bus> bus = std::make_shared<test::leaky_bus>(folder.path());
+
+  extraction make() {
+    extraction_settings s;
+    s.name = "shop";
+    s.topic = "rtdp.shop";
+    s.data_dir = folder.path();
+    return {s, bus, [this] { return source.make(); }};
+  }
+  ids published() { return test::ids_in(bus->held("rtdp.shop")); }
+  std::map<std::string, std::string> stored() {
+    auto store = state::checkpoint_store::open(folder.path());
+    REQUIRE(store);
+    return *store->load("source.shop");
+  }
+  void forget() {
+    auto store = state::checkpoint_store::open(folder.path());
+    REQUIRE(store);
+    REQUIRE_FALSE(store->forget("source.shop"));
+  }
+};
+
+void ok(const error& e) { REQUIRE_MESSAGE(!e, e.text()); }
+
+step_outcome stepped(extraction& e) {
+  auto outcome = e.step(0ms);
+  REQUIRE_MESSAGE(outcome, outcome.error().text());
+  return *outcome;
+}
+
+} // namespace
+
+TEST_CASE("rows are on the bus before the position is stored, and it is before the confirm") {
+  place p;
+  p.source.rows = {1, 2, 3, 4};
+  auto e = p.make();
+  ok(e.open());
+  ids seen;
+  std::string position;
+  p.source.at_confirm = [&] {
+    seen = p.published();
+    position = p.stored()["position"];
+  };
+  auto outcome = stepped(e);
+  CHECK(outcome.rows == 3);
+  CHECK(outcome.bytes > 0);
+  REQUIRE(outcome.tables.size() == 1);
+  CHECK(outcome.tables[0].rows == 3);
+  CHECK(seen == ids{1, 2, 3});
+  CHECK(position == "3");
+  CHECK(p.source.confirmed == positions{"3"});
+  CHECK_FALSE(e.idle());
+  stepped(e);
+  CHECK(e.idle());
+  CHECK(e.position() == "4");
+  CHECK(e.next_id() == 5);
+}
+
+TEST_CASE("after a failed flush everything behind the stored position is read again") {
+  place p;
+  p.source.rows = {1, 2, 3, 4, 5, 6};
+  auto e = p.make();
+  ok(e.open());
+  stepped(e);
+  p.bus->failing_flushes = 1;
+  CHECK(e.step(0ms).error() == ec::unavailable);
+  CHECK(p.stored()["position"] == "3");
+  CHECK(p.source.confirmed == positions{"3"});
+  ok(e.open());
+  CHECK(p.source.opened == positions{"", "3"});
+  stepped(e);
+  CHECK(p.stored()["position"] == "6");
+  // The same rows have the same ids, whether the first try arrived or not.
+  auto all = p.published();
+  CHECK(ids(all.end() - 3, all.end()) == ids{4, 5, 6});
+}
+
+TEST_CASE("ids go on where they were after a restart") {
+  place p;
+  p.source.rows = {1, 2, 3, 4, 5, 6};
+  {
+    auto e = p.make();
+    ok(e.open());
+    stepped(e);
+  }
+  auto e = p.make();
+  ok(e.open());
+  CHECK(e.position() == "3");
+  stepped(e);
+  CHECK(p.published() == ids{1, 2, 3, 4, 5, 6});
+}
+
+TEST_CASE("when the state is gone ids jump behind the last on the topic") {
+  place p;
+  p.source.rows = {1, 2, 3};
+  {
+    auto e = p.make();
+    ok(e.open());
+    stepped(e);
+    ok(e.mark());
+  }
+  p.forget();
+  auto e = p.make();
+  ok(e.open());
+  stepped(e);
+  auto all = p.published();
+  REQUIRE(all.size() == 6);
+  CHECK(all[3] >= 3 + 1'000'000);
+  CHECK(all[5] == all[3] + 2);
+}
+
+TEST_CASE("rows that cannot be decoded become dead letters and keep their ids used") {
+  place p;
+  p.source.rows = {1, -1, 3};
+  auto e = p.make();
+  ok(e.open());
+  auto outcome = stepped(e);
+  CHECK(outcome.rows == 2);
+  CHECK(outcome.dead_letters == 1);
+  CHECK(p.published() == ids{1, 3});
+  auto letters = state::dead_letter_store::open(p.folder.path());
+  REQUIRE(letters);
+  auto all = *letters->list();
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].component == "source.shop");
+  CHECK(all[0].ns == test::scripted_source::table().text());
+  CHECK(all[0].reason == "not a number");
+  CHECK(all[0].bytes == "raw bytes");
+  CHECK(all[0].topic.empty());
+  CHECK(p.stored()["position"] == "3");
+}
+
+TEST_CASE("a mark goes behind the rows and takes no id") {
+  place p;
+  p.source.rows = {1, 2, 3, 4};
+  auto e = p.make();
+  ok(e.open());
+  stepped(e);
+  auto before = now_us();
+  ok(e.mark());
+  stepped(e);
+  auto messages = p.bus->held("rtdp.shop");
+  REQUIRE(messages.size() == 3);
+  ums::reader decode;
+  std::vector<ums::batch> marks;
+  std::vector<ums::bad_row> bad;
+  ok(decode.read(messages[1].value, marks, bad));
+  REQUIRE(marks.size() == 1);
+  CHECK(marks[0].kind == ums::protocol::increment_heartbeat);
+  CHECK(marks[0].ids()[0] == 3);
+  CHECK(marks[0].timestamps()[0] >= before);
+  CHECK(test::ids_in({messages[2]}) == ids{4});
+}
+
+TEST_CASE("finish stores what was read") {
+  place p;
+  p.source.rows = {1, 2};
+  auto e = p.make();
+  ok(e.open());
+  stepped(e);
+  ok(e.finish());
+  CHECK(p.stored()["position"] == "2");
+  CHECK(p.stored()["next_id"] == "3");
+}
+
+TEST_CASE("a source is not idle before its snapshots are done") {
+  place p;
+  p.source.snapshot_done = false;
+  auto e = p.make();
+  CHECK_FALSE(e.idle());
+  ok(e.open());
+  stepped(e);
+  CHECK_FALSE(e.idle());
+  p.source.snapshot_done = true;
+  CHECK(e.idle());
+}
+
+TEST_CASE("a stored id that is no number is refused, not read as 0") {
+  place p;
+  auto store = state::checkpoint_store::open(p.folder.path());
+  REQUIRE(store);
+  ok(store->save("source.shop", {{"position", "3"}, {"next_id", "12x"}}));
+  auto failed = p.make().open();
+  CHECK(failed == ec::rejected);
+  CHECK(failed.text().find("12x") != std::string::npos);
+}
+
+} // namespace rtdp::extract
