@@ -14,6 +14,10 @@ struct system_config : caf::actor_system_config {
     config_file_path.clear();
     // Scheduled actors only pass messages on; whoever blocks is detached.
     set("scheduler.max-threads", 2);
+    // Workers that wait on a condition. The default, stealing, polls: each message then costs some
+    // 500 naps of 50 us afterwards (40 % of the CPU under 20,000 rows/s), and waits up to 10 ms for
+    // a worker that naps longer.
+    set("scheduler.policy", caf::atom("sharing"));
   }
 };
 
