@@ -66,26 +66,37 @@ class Rtdp:
                    "node.http=off" if until_idle else f"node.http=127.0.0.1:{self.port}"]
         if until_idle:
             command.append("--until-idle")
+        if profile:
+            # perf must be there before the first thread: only threads made later are followed.
+            command = ["sh", "-c", 'sleep 0.5; exec "$@"', "sh"] + command
         with self.log.open("w") as out:
             self.begun = time.monotonic()
             self.process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **env})
-        self.perf = None
+        self.perf, self.peak_mb = None, 0.0
         if profile:
             self.perf = subprocess.Popen(
                 ["perf", "record", "-q", "-F", "299", "-g", "-o", f"{profile}/{name}.data", "-p",
                  str(self.process.pid)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
+    def _look_at_memory(self):
+        """VmHWM so far. ru_maxrss would not do: it begins with the peak of who started it."""
+        with contextlib.suppress(OSError):
+            for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    self.peak_mb = int(line.split()[1]) / 1024
+
     def _reaped(self, timeout):
-        """The process's own account when it has ended: exact CPU and peak memory."""
+        """The process's own account of CPU when it has ended: exact."""
         give_up = time.monotonic() + timeout
         while time.monotonic() < give_up:
+            self._look_at_memory()
             pid, status, usage = os.wait4(self.process.pid, os.WNOHANG)
             if pid:
                 self.process.returncode = os.waitstatus_to_exitcode(status)
                 if self.perf:
                     self.perf.wait(30)
                 return usage
-            time.sleep(0.01)
+            time.sleep(0.02)
         self.kill()
         raise Failed(f"rtdp did not end within {timeout:.0f} s: {self.tail()}")
 
@@ -103,14 +114,14 @@ class Rtdp:
         wall = time.monotonic() - self.begun
         if self.process.returncode != 0:
             raise Failed(f"rtdp ended with {self.process.returncode}: {self.tail()}")
-        return Used(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+        return Used(usage.ru_utime + usage.ru_stime, wall, self.peak_mb)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        usage = self._reaped(15)
+        self._reaped(15)
         if self.process.returncode != 0:
             raise Failed(f"rtdp ended with {self.process.returncode}: {self.tail()}")
-        return usage.ru_maxrss / 1024
+        return self.peak_mb
 
     def cpu(self):
         """Seconds of CPU so far, all threads, user and system."""
