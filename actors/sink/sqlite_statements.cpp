@@ -116,8 +116,17 @@ std::string mark_deleted(const layout& to) {
 std::string guard_row(const layout& to) {
   auto names = to.key_names();
   names.insert(names.begin(), {quote(ums::id_name), quote(ums::active_name)});
+  std::vector<std::string> same;
+  for (const auto& key : to.key_names())
+    same.push_back(fmt::format("gone.{0} = excluded.{0}", key));
+  // The same change once more, and its row is gone: somebody removed it by hand and rewound.
+  auto again =
+      fmt::format(" OR (t.\"ums_id_\" = excluded.\"ums_id_\" AND NOT EXISTS (SELECT 1 FROM "
+                  "{} AS gone WHERE {}))",
+                  to.table.sql(), fmt::join(same, " AND "));
   return insert_into(to.table.side(), names) +
-         on_conflict(to, {quote(ums::id_name), quote(ums::active_name)}, newer);
+         on_conflict(to, {quote(ums::id_name), quote(ums::active_name)},
+                     std::string(newer) + again);
 }
 
 std::string delete_row(const layout& to) {

@@ -51,6 +51,7 @@ class Node:
         """Status and text of the answer."""
         data = None if body is None else json.dumps(body).encode()
         asked = urllib.request.Request(self.url + path, data=data, method=method)
+        asked.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(asked, timeout=10) as answer:
                 return answer.status, answer.read().decode()

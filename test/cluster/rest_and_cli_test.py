@@ -54,7 +54,9 @@ class Asking(Shop):
                 name = "main" if "/streams/" in path else "dw.orders" if "/sinks/" in path else "shop" \
                     if "/sources/" in path else "sqlite.shop.main.orders.0.0.0" if "/tables/" in path else "orders"
                 code, body = node.request(verb.upper(), path.replace("{name}", name).replace("{id}", "99"))
-                self.assertEqual(code, 404 if "{id}" in path else 200, f"{verb} {path}: {body}")
+                # There is no dead letter, and the flow runs already.
+                expected = 404 if "{id}" in path else 409 if path.endswith("/start") else 200
+                self.assertEqual(code, expected, f"{verb} {path}: {body}")
                 asked += 1
         self.assertGreaterEqual(asked, 24)
         self.wait("ready again", lambda: node.get("/readyz")[0] == 200, node=node)
@@ -118,8 +120,13 @@ class Asking(Shop):
 
     def test_metrics_are_well_formed_and_complete(self):
         node = self.ready()
+        self.sqlite("shop.db", "UPDATE orders SET qty = -1 WHERE id = 17")
         self.wait("marks have passed", lambda: "lag_seconds" in node.one("flows", "orders"), node=node)
-        self.wait("all of them", lambda: all(m in node.get("/metrics")[1] for m in METRICS), 5, node)
+        missing = METRICS
+        for _ in range(50):
+            missing = [m for m in METRICS if m not in node.get("/metrics")[1]]
+            time.sleep(0.1 if missing else 0)
+        self.assertEqual(missing, [])
         typed, seen = {}, set()
         for line in node.get("/metrics")[1].splitlines():
             if line.startswith("# TYPE "):
@@ -136,7 +143,7 @@ class Asking(Shop):
                 self.assertIn(base if base in typed else found[1], typed)
         for name, kind in typed.items():
             self.assertEqual(name.endswith("_total"), kind == "counter", name)
-        self.assertIn('rtdp_rows_out_total{node="n1",flow="orders"} 500', node.get("/metrics")[1])
+        self.assertIn('rtdp_rows_out_total{node="n1",flow="orders"} 501', node.get("/metrics")[1])
         self.assertEqual(node.terminate(), 0)
 
     def test_the_status_page_needs_nothing_from_elsewhere(self):
@@ -146,6 +153,8 @@ class Asking(Shop):
         self.assertIn("<html", page)
         for path in re.findall(r'(?:src|href)="([^"]+)"', page):
             self.assertNotRegex(path, r"^(https?:)?//")
+            if path.startswith("data:"):
+                continue
             self.assertEqual(node.get(path if path.startswith("/") else "/" + path)[0], 200, path)
         self.assertEqual(node.terminate(), 0)
 
@@ -186,14 +195,11 @@ class Flows(Shop):
 
     def test_rewind_restores_rows_that_were_deleted_by_hand(self):
         node = self.ready()
-        first = node.one("flows", "orders")["position"]
-        offset = json.loads(first)["offsets"]["rtdp.shop/0"]
         before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
         self.sqlite("shop.db", "UPDATE orders SET qty = -1 WHERE id = 17")
         changed = "SELECT qty FROM {} WHERE id = 17"
         for table in ("orders", "clean"):
             self.wait("the change", lambda t=table: self.rows("dw.db", changed.format(t)) == [(-1,)], node=node)
-        self.assertLessEqual(0, offset)
         for to in (None, "beginning", "0", before):
             for table in ("orders", "clean"):
                 self.sqlite("dw.db", f"DELETE FROM {table} WHERE id <= 100")
