@@ -98,8 +98,11 @@ result<int64_t> extraction::id_behind_tail() {
   int64_t next = 1;
   for (size_t i = 0; i < ranges->size(); ++i) {
     auto [first, end] = (*ranges)[i];
-    if (first == end)
+    if (first == end) {
+      // Retention took the ids with the rows. Microseconds since 1970 are above any count of rows.
+      next = end > 0 ? std::max(next, now_us()) : next;
       continue;
+    }
     auto reader = bus_->make_reader("rtdp-" + settings_.name + "-tail");
     if (!reader)
       return reader.error();

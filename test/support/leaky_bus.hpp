@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ public:
   }
 
   int failing_flushes = 0, failing_sends = 0, opens = 0;
+  /// Retention took everything: what `ranges` answers instead.
+  std::optional<rtdp::bus::range> only_range;
 
   error open() override {
     ++opens;
@@ -30,6 +33,8 @@ public:
     return inner_->create_topic(name, o);
   }
   result<std::vector<rtdp::bus::range>> ranges(const std::string& topic) override {
+    if (only_range)
+      return std::vector{*only_range};
     return inner_->ranges(topic);
   }
   result<int64_t> offset_at(const rtdp::bus::partition& p, int64_t ms) override {

@@ -128,6 +128,18 @@ TEST_CASE("when the state is gone ids jump behind the last on the topic") {
   CHECK(all[5] == all[3] + 2);
 }
 
+TEST_CASE("when the state is gone and the topic holds nothing any more ids still go on") {
+  place p;
+  p.source.rows = {1};
+  p.bus->only_range = {900, 900};
+  auto before = now_us();
+  auto e = p.make();
+  ok(e.open());
+  stepped(e);
+  p.bus->only_range.reset();
+  CHECK(p.published().at(0) >= before);
+}
+
 TEST_CASE("rows that cannot be decoded become dead letters and keep their ids used") {
   place p;
   p.source.rows = {1, -1, 3};
