@@ -130,6 +130,9 @@ void take(self_pointer self, const runtime::delivery& d, bool costs_credit,
   if (d.data->carries_rows())
     s.env.metrics->rows_in({.flow = s.settings.name}).Increment(double(d.data->rows()));
   auto orders = s.work->process(d);
+  // A replay that cannot be carried out is its caller's matter, not the end of the flow.
+  if (!orders && reply.pending())
+    return reply.deliver(runtime::to_caf(orders.error()));
   if (!orders)
     return give_up(self, orders.error());
   s.queue.push_back({d, s.work->progress(), orders->size(), costs_credit});
@@ -152,6 +155,9 @@ void take(self_pointer self, const runtime::delivery& d, bool costs_credit,
 }
 
 caf::result<bool> replay(self_pointer self, const std::string& message) {
+  // Before that the progress is not known, and the row would store an empty one.
+  if (!self->state.joined || self->state.stopping)
+    return runtime::to_caf(unavailable("the flow is not running"));
   auto bytes = message;
   ums::reader decode;
   std::vector<ums::batch> batches;

@@ -95,8 +95,10 @@ result<std::vector<runtime::write_order>> pipeline::process(const runtime::deliv
     if (rows->rows() == 0)
       return out;
     applied = std::max(applied, rows->ids().back());
-    if (auto failed = transform(rows, out))
+    if (auto failed = transform(rows, out)) {
+      progress_ = before;
       return failed;
+    }
     for (auto& order : out) {
       order.origin = d;
       order.origin.data = rows;

@@ -217,6 +217,7 @@ TEST_CASE("a step that cannot work on the table stops the flow with its place") 
   REQUIRE(!out);
   CHECK(out.error() == ec::rejected);
   CHECK(out.error().text().find("step 2: line 1, column 8: ") == 0);
+  CHECK(p.progress() == state::progress{});
 }
 
 TEST_CASE("only the last of several orders completes the delivery") {
