@@ -38,8 +38,7 @@ part_cluster() {
 part_sanitize() {
   prepare_build debug unit_tests
   # detect_leaks: DuckDB and librdkafka keep globals; their own reports are left out.
-  UBSAN_OPTIONS=print_stacktrace=1:suppressions=$PWD/test/support/ubsan.supp \
-  LSAN_OPTIONS=suppressions=$PWD/test/support/lsan.supp \
+  UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$PWD/test/support/lsan.supp \
     run_ctest debug -L unit -j 2
 }
 

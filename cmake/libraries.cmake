@@ -24,6 +24,11 @@ endfunction()
 library(caf HEADER caf/actor.hpp LIBRARIES caf_io caf_core LINK Threads::Threads)
 # An unregistered message type fails the build instead of a remote node.
 target_compile_definitions(caf INTERFACE CAF_ENABLE_TYPE_ID_CHECKS)
+if(RTDP_SANITIZE)
+  # CAF 0.17.6 binds a reference to a null pointer for function actors without arguments
+  # (detail/init_fun_factory.hpp:85); ASan still finds what a real null pointer does.
+  target_compile_options(caf INTERFACE -fno-sanitize=null)
+endif()
 library(rdkafka HEADER librdkafka/rdkafka.h LIBRARIES rdkafka)
 library(simdjson HEADER simdjson.h LIBRARIES simdjson)
 library(sqlite HEADER sqlite3.h LIBRARIES sqlite3)
