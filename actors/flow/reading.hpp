@@ -58,7 +58,7 @@ public:
   /// True when some flow's queue has room, so that `read` would read.
   bool wants_to_read() const;
 
-  /// The next batch for a flow, or null data.
+  /// The next batch for a flow, or null data. Small batches that have piled up come as one.
   batch_in_order next(const std::string& flow);
   /// True when nothing is queued for the flow and its reader stands at the end of every partition.
   result<bool> at_end(const std::string& flow);

@@ -147,7 +147,7 @@ TEST_CASE("a flow that does not take its batches gets its own reader and delays 
   CHECK(seen == "i 1 1 >1; i 2 1 >2; i 3 1 >3; i 4 1 >4; i 5 1 >5; i 6 1 >6; ");
   CHECK(f.work->readers() == 2);
   CHECK(f.work->queued_rows("slow") == 2);
-  CHECK(f.take_all("slow") == "i 1 1 >1 | i 2 1 >2");
+  CHECK(f.take_all("slow") == "i 1 1, i 2 1 >2");
   // It goes on where it stood, and the two meet again at the end.
   f.read();
   CHECK(f.take_all("slow") == "i 3 1, i 4 1, i 5 1, i 6 1 >6");
@@ -157,6 +157,29 @@ TEST_CASE("a flow that does not take its batches gets its own reader and delays 
   f.read();
   CHECK(f.take_all("slow") == "i 7 1 >7");
   CHECK(f.take_all("fast") == "i 7 1 >7");
+}
+
+TEST_CASE("small batches that piled up come as one, up to a change of table or kind") {
+  fixture f;
+  REQUIRE(!f.join("a", "sqlite.shop"));
+  REQUIRE(!f.join("b"));
+  auto mark = std::make_shared<ums::batch>(*orders({{2, 'i', 8, "5"}}));
+  mark->kind = ums::protocol::initial_data;
+  auto one_by_one = [&f](auto&& what) {
+    f.send(what);
+    f.read();
+  };
+  one_by_one(orders({{1, 'i', 7, "5"}}));
+  one_by_one(ums::batch_ptr(mark));
+  one_by_one(orders({{3, 'i', 9, "5"}}));
+  one_by_one(orders({{4, 'u', 9, "6"}, {5, 'd', 9}}));
+  f.send({{6, 'i', 1, "1"}}, "other");
+  f.read();
+  one_by_one(orders({{7, 'i', 2, "1"}}));
+  CHECK(f.take_all("a") == "i 1 5 >1 | i 2 5 >2 | i 3 5, u 4 6, d 5 null >4 | i 6 1 >5 | i 7 1 >6");
+  CHECK(*f.work->at_end("a"));
+  // What the other flow sees is its own.
+  CHECK(f.take_all("b") == "i 1 5 >1 | i 2 5 >2 | i 3 5, u 4 6, d 5 null, i 7 1 >6");
 }
 
 TEST_CASE("nothing is read for a flow whose queue is full, by batches or by bytes") {
