@@ -33,10 +33,16 @@ def committed(postgres, database, first, last):
     return {int(i): int(float(t)) for i, t in (line.split("|") for line in out.splitlines())}
 
 
+def stages(rtdp):
+    """What rtdp itself saw: seconds and batches, commit to read from the bus, and from there on."""
+    return {stage: [rtdp.metric(f"rtdp_stage_latency_seconds_{part}", flow="orders", stage=stage)
+                    for part in ("sum", "count")] for stage in ("read", "sink")}
+
+
 def measure(run, rtdp, bus, what, first, ticks, transactions, rows):
     """Writes, waits until all of it is in the target, and compares the two clocks' records."""
     last = first + ticks * transactions * rows - 1
-    begun, cpu = time.monotonic(), rtdp.cpu()
+    before, begun, cpu = stages(rtdp), time.monotonic(), rtdp.cpu()
     run.postgres.sql("bench_from", write(first, ticks, transactions, rows))
     seconds, cpu = time.monotonic() - begun, rtdp.cpu() - cpu
     count = f"select count(*) from orders where id between {first} and {last}"
@@ -48,6 +54,9 @@ def measure(run, rtdp, bus, what, first, ticks, transactions, rows):
     waits = sorted((target[i] - source[i]) / 1000 for i in source)
     more = {"rows": len(waits), "rows_per_s": round(len(waits) / seconds),
             "cpu_percent": round(100 * cpu / seconds)}
+    for stage, (total, batches) in stages(rtdp).items():
+        more["batches"] = round(batches - before[stage][1])
+        more[f"mean_{stage}_ms"] = round(1000 * (total - before[stage][0]) / max(1, more["batches"]), 2)
     for figure, place in (("p50", 0.5), ("p99", 0.99), ("max", 1)):
         emit("latency", f"{what}_{figure}", waits[min(len(waits) - 1, int(place * len(waits)))], "ms", bus,
              **more)
