@@ -90,7 +90,9 @@ void open(self_pointer self) {
   if (auto e = s.work->open())
     return failed(self, e);
   s.opened = true;
-  tell(self, "running", "");
+  // After a failure it runs when something goes through again, not when it opens.
+  if (s.attempt == 0)
+    tell(self, "running", "");
   tell_snapshots(self);
   self->send(self, runtime::atom::read_v);
 }
@@ -102,7 +104,10 @@ void read(self_pointer self) {
   auto outcome = s.work->step(read_wait);
   if (!outcome)
     return failed(self, outcome.error());
-  s.attempt = 0;
+  if (s.attempt > 0) {
+    s.attempt = 0;
+    tell(self, "running", "");
+  }
   if (outcome->rows > 0) {
     const auto& name = s.work->settings().name;
     s.env.metrics->rows_out({.source = name}).Increment(double(outcome->rows));
