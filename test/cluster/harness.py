@@ -95,7 +95,7 @@ class Case(unittest.TestCase):
         self.dir = tempfile.mkdtemp(prefix="rtdp-cluster.")
         self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
         self.port = free_port()
-        self.count = 0
+        self.started = 0
 
     def path(self, name):
         return os.path.join(self.dir, name)
@@ -111,8 +111,8 @@ class Case(unittest.TestCase):
                          f"http: 127.0.0.1:{self.port}}}\n{text}")
 
     def start(self, file, *args, env=None, wait=True):
-        self.count += 1
-        node = Node(file, self.path(f"node{self.count}.log"), self.port, args, env)
+        self.started += 1
+        node = Node(file, self.path(f"node{self.started}.log"), self.port, args, env)
         self.addCleanup(lambda: node.alive() and node.kill())
         if wait:
             self.wait("the node answers", node.up, node=node)
