@@ -33,10 +33,12 @@ private:
     }
     if (!(e == ec::rejected) || !all_.data->carries_rows())
       return e;
+    bool looked_before = checked_;
     if (auto wrong = table_is_wrong())
       return wrong;
     if (piece.count == 1)
-      return blame(piece.first, e);
+      // The table may have been mended since the driver looked last: one row tries again too.
+      return looked_before ? blame(piece.first, e) : write_piece(piece);
     auto half = piece.count / 2;
     if (auto failed = write_piece({piece.data, piece.first, half}))
       return failed;
