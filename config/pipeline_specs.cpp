@@ -2,8 +2,6 @@
 
 namespace rtdp::config {
 
-using std::chrono::hours;
-using std::chrono::milliseconds;
 
 spec node_spec() {
   return spec{"node", "This process: its name, where it keeps its state, where it answers."}
@@ -22,12 +20,7 @@ spec stream_spec() {
   return spec{"stream", "Reads the bus once for all flows that name it. `main` always exists."}
       .add(field{"batch_rows", int64_t{65'536}, "Rows of one batch, at most."}.range(1, 1'000'000))
       .add(field{"fetch_bytes", int64_t{8} << 20, "Bytes that one read of the bus takes, about."}
-               .range(64 << 10, 1 << 30))
-      .add(field{"linger", milliseconds{0},
-                 "How long a batch that is not full waits for more rows. Longer is cheaper for the "
-                 "sink and later for the reader."}
-               .range(0, 60'000)
-               .sample("20ms"));
+               .range(64 << 10, 1 << 30));
 }
 
 spec flow_spec() {
@@ -67,7 +60,8 @@ spec flow_spec() {
           "The flow fails when it has put more rows than this aside; 0 fails it at the first."}
                .range(0, INT64_MAX)
                .advanced())
-      .add(field{"queue_batches", int64_t{4}, "Batches that the flow takes ahead of its sink."}
+      // One is written while the next is made; each more only waits, a transaction long.
+      .add(field{"queue_batches", int64_t{2}, "Batches that the flow takes ahead of its sink."}
                .range(1, 1024)
                .advanced());
 }

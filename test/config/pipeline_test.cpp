@@ -16,7 +16,7 @@ sources:
     kind: postgres
     url: ${env:SHOP_URL}
     tables: [public.orders, {name: public.customers, before_images: true}]
-streams: {fast: {batch_rows: 100, linger: 5ms}}
+streams: {fast: {batch_rows: 100}}
 sinks:
   dw: {kind: postgres, url: "${env:URL}", timeout: 5s}
   out: {kind: print}
@@ -76,7 +76,7 @@ TEST_CASE("a whole file becomes one model") {
   CHECK(p.streams[0].name == "main");
   CHECK(p.streams[0].settings.integer("batch_rows") == 65'536);
   CHECK(p.streams[1].name == "fast");
-  CHECK(p.streams[1].settings.duration("linger") == milliseconds{5});
+  CHECK(p.streams[1].settings.integer("batch_rows") == 100);
   REQUIRE(p.sinks.size() == 2);
   CHECK(p.sinks[0].settings.duration("timeout") == milliseconds{5000});
   CHECK(p.sinks[1].kind == "print");
@@ -218,11 +218,9 @@ TEST_CASE("names are plain words, and their parts are mappings") {
 }
 
 TEST_CASE("the settings of streams and flows are checked") {
-  CHECK(problems_of(
-            "streams:\n  main:\n    batch_rows: 0\n    fetch_bytes: 1KiB\n    linger: 2m\n") ==
+  CHECK(problems_of("streams:\n  main:\n    batch_rows: 0\n    fetch_bytes: 1KiB\n") ==
         strings{"3 streams.main.batch_rows: must lie in [1, 1000000]; found 0",
-                "4 streams.main.fetch_bytes: must lie in [64KiB, 1GiB]; found 1KiB",
-                "5 streams.main.linger: must lie in [0ms, 1m]; found 2m"});
+                "4 streams.main.fetch_bytes: must lie in [64KiB, 1GiB]; found 1KiB"});
   CHECK(
       flow_problems("{ source: generator.shop,\n sink: dw.t,\n mutation: iudd,\n evolve: drop,\n"
                     " truncate: yes,\n queue_batches: 0,\n dead_letters_max: -1,\n stepps: []}") ==
