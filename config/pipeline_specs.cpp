@@ -2,7 +2,6 @@
 
 namespace rtdp::config {
 
-
 spec node_spec() {
   return spec{"node", "This process: its name, where it keeps its state, where it answers."}
       .add({"name", std::string("n1"), "Name of the node in lists, metrics and logs."})
