@@ -100,8 +100,10 @@ class Asking(Shop):
                 self.assertEqual(one["name"], item["name"])
                 self.assertIn(item["name"], self.rtdp(which, item["name"]).stdout)
             self.assertIn(f"rtdp {which}", self.rtdp(which, "nobody", code=1).stderr)
-        flow = node.one("flows", "orders")
-        self.assertEqual((flow["rows_in"], flow["rows_out"], flow["dead_letters"]), (500, 500, 0))
+        # Figures are told once a second.
+        flow = self.wait("its figures", lambda: (lambda c: c if c.get("rows_out") == 500 else None)(
+            node.one("flows", "orders")), 3, node)
+        self.assertEqual((flow["rows_in"], flow["dead_letters"]), (500, 0))
         table = self.wait("the snapshot", lambda: (lambda t: t if t.get("snapshot") == "done" else None)(
             node.one("tables", "sqlite.shop.main.orders.0.0.0")), node=node)
         self.assertEqual((table["snapshot_rows_done"], table["rows_in"]), (500, 500))

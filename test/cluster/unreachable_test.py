@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """A PostgreSQL that comes later, a wrong password, a missing table, values that do not fit. Runs beside a
 server: test/services/with postgres -- test/cluster/unreachable_test.py"""
+import contextlib
 import json
 import re
+import socket
+import threading
 import unittest
 
 from harness import Case, PG_URL, free_port, needs_postgres, psql
@@ -80,8 +83,6 @@ flows:
 
     def listen(self, port):
         """From now on the server answers at this port too."""
-        import socket
-        import threading
         target = ("127.0.0.1", int(re.search(r":(\d+)/", PG_URL)[1]))
         server = socket.create_server(("127.0.0.1", port))
         self.addCleanup(server.close)
@@ -92,11 +93,9 @@ flows:
                     b.sendall(data)
             except OSError:
                 pass
-            for s in (a, b):
-                try:
-                    s.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+            with contextlib.suppress(OSError):
+                b.shutdown(socket.SHUT_RDWR)
+            a.close()
 
         def accept():
             while True:
