@@ -163,10 +163,6 @@ void collector::truncate(const ums::ns& table, int64_t ts_us) {
   control(table, ts_us, ums::protocol::increment_truncate);
 }
 
-void collector::heartbeat(const ums::ns& table, int64_t ts_us) {
-  control(table, ts_us, ums::protocol::increment_heartbeat);
-}
-
 void collector::terminate(const ums::ns& table, int64_t ts_us) {
   control(table, ts_us, ums::protocol::increment_termination);
 }

@@ -48,8 +48,6 @@ public:
 
   /// The table was emptied.
   void truncate(const ums::ns& table, int64_t ts_us);
-  /// A mark: everything of `table` committed before `ts_us` has been handed over.
-  void heartbeat(const ums::ns& table, int64_t ts_us);
   /// This version of the table ends here.
   void terminate(const ums::ns& table, int64_t ts_us);
 

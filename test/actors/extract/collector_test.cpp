@@ -116,25 +116,23 @@ TEST_CASE("rows of a snapshot and of changes do not share a batch") {
   CHECK(taken.batches[1].kind == protocol::increment_data);
 }
 
-TEST_CASE("marks take an id, carry no business columns and end the batch before them") {
+TEST_CASE("truncate and termination take an id, carry no business columns and end the batch before") {
   collector c(1);
   auto h = c.table(name("a"), id_and_text());
   add(c, h, 'i', 1, "x");
   c.truncate(name("a"), 55);
   add(c, h, 'i', 2, "x");
-  c.heartbeat(name("a"), 56);
   c.terminate(name("a"), 57);
   auto taken = c.take();
-  REQUIRE(taken.batches.size() == 5);
+  REQUIRE(taken.batches.size() == 4);
   auto& truncated = taken.batches[1];
   CHECK(truncated.kind == protocol::increment_truncate);
   CHECK(truncated.schema->fields.size() == 2);
   CHECK(truncated.ids()[0] == 2);
   CHECK(truncated.timestamps()[0] == 55);
   CHECK(taken.batches[2].ids()[0] == 3);
-  CHECK(taken.batches[3].kind == protocol::increment_heartbeat);
-  CHECK(taken.batches[4].kind == protocol::increment_termination);
-  CHECK(c.next_id() == 6);
+  CHECK(taken.batches[3].kind == protocol::increment_termination);
+  CHECK(c.next_id() == 5);
 }
 
 TEST_CASE("a spoiled row becomes a dead letter and its id stays used") {
