@@ -89,6 +89,12 @@ ops::readiness node_control::ready() {
   if (!all)
     return {{all.error().text()}};
   ops::readiness answer;
+  // Before its first report a flow is not known to work.
+  for (const auto& f : facts_.flows)
+    if (std::none_of(all->begin(), all->end(), [&](const runtime::report& r) {
+          return r.component == "flow" && r.name == f.name;
+        }))
+      answer.reasons.push_back("flow." + f.name + " is new");
   for (const auto& r : *all)
     if (r.state != "running" && r.state != "stopped")
       answer.reasons.push_back(r.component + "." + r.name + " is " + r.state +
