@@ -12,7 +12,8 @@ ROW = ("i, 1 + i * 7919 % 100000, (i * 31 % 5000)::int, (1 + i % 13)::int, (i % 
        "case i % 3 when 0 then 'new' when 1 then 'paid' else 'shipped' end, "
        "'note number ' || lpad(i::text, 12, '0') || ' of an order', "
        "timestamptz '2026-01-01 00:00+00' + i * interval '1 ms'")
-GENERATOR_COLUMNS = ("[{name: customer_id, type: long}, {name: product_id, type: int}, {name: qty, type: int}, "
+GENERATOR_COLUMNS = ("[{name: customer_id, type: long}, {name: product_id, type: int}, "
+                     "{name: qty, type: int}, "
                      "{name: price, type: decimal}, {name: status, length: 9}, {name: note, length: 50}, "
                      "{name: created_at, type: datetime}]")
 SQL_STEP = "select id, customer_id, qty * price as amount from orders where qty > 0"
