@@ -61,7 +61,11 @@ result<std::string> take_fence(pg_connection& c, const std::string& flow, int64_
   if (auto after = c.run(fmt::format("SET lock_timeout = {}", pg_lock_timeout.count())); !after)
     return after.error();
   if (claimed->rows.empty())
-    return fenced(fmt::format("flow {} has an owner newer than epoch {}", flow, epoch));
+    return fenced(fmt::format(
+        "flow {0} has an owner newer than epoch {1}: another node runs it, or this node's data_dir "
+        "was lost. If no other node runs it: DELETE FROM rtdp_fence WHERE flow = '{0}' in the "
+        "target, then start the flow",
+        flow, epoch));
   return claimed->rows[0].at(0).value_or("");
 }
 

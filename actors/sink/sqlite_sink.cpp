@@ -136,7 +136,12 @@ public:
     if (!row)
       return row.error();
     if (!*row)
-      return fenced(fmt::format("flow {} has an owner newer than epoch {}", flow, epoch));
+      return fenced(fmt::format(
+          "flow {0} has an owner newer than epoch {1}: another node runs it, or this node's "
+          "data_dir "
+          "was lost. If no other node runs it: DELETE FROM rtdp_fence WHERE flow = '{0}' in the "
+          "target, then start the flow",
+          flow, epoch));
     std::string progress(claim->text(0));
     // Only the end of the statement commits it.
     if (auto e = claim->run())

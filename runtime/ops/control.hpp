@@ -61,7 +61,7 @@ public:
 
   // -- dead letters ----------------------------------------------------------
 
-  /// Newest first; all components when `component` is empty. `bytes` may be left empty.
+  /// Oldest first; all components when `component` is empty. `bytes` may be left empty.
   virtual result<std::vector<letter>> dead_letters(const std::string& component, int64_t limit) = 0;
   virtual result<std::optional<letter>> dead_letter(int64_t id) = 0;
   virtual error drop_dead_letter(int64_t id) = 0;

@@ -262,7 +262,7 @@ void add_dead_letters(std::vector<route>& to, control& node) {
   parameter limit{"limit", "integer", fmt::format("at most so many, 1 to {}", letters_max)};
   to.push_back({"GET",
                 "/api/v1/dead-letters",
-                "Rows that could not be applied, newest first",
+                "Rows that could not be applied, oldest first",
                 [&node](const request& r) { return letters(node, r); },
                 {component, limit}});
   to.push_back({"POST",
