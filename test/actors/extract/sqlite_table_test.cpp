@@ -73,9 +73,10 @@ TEST_CASE("the UMS type follows from the declaration") {
       {"", type::string},
       {"JSON", type::string},
       {"STRING", type::string}};
-  for (const auto& [declared, t] : expected) {
+  for (const auto& column : expected) {
+    const auto& declared = column.first;
     CAPTURE(declared);
-    CHECK(sqlite::type_of(declared) == t);
+    CHECK(sqlite::type_of(declared) == column.second);
   }
 }
 
