@@ -18,6 +18,7 @@
 #include <csignal>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <unistd.h>
 
 #include "assemble.hpp"
@@ -62,16 +63,27 @@ int fail(const error& e) {
   return 1;
 }
 
-int check(const options& o) {
+/// The file as a model without a problem; nothing when it has one, which is printed then. `note` is
+/// told what could not be checked.
+template<class Note>
+std::optional<config::pipeline> load_checked(const options& o, const Note& note) {
   auto checked = config::check(config::load_file(o.file, o.set), built_in());
   if (print_problems(o.file, checked.problems))
-    return 1;
-  const auto& p = checked.value;
-  auto found = check_flows(p);
-  for (const auto& note : found.not_checked)
-    std::cerr << "not checked: " << note << "\n";
+    return {};
+  auto found = check_flows(checked.value);
+  for (const auto& text : found.not_checked)
+    note(text);
   if (print_problems(o.file, found.problems))
+    return {};
+  return std::move(checked.value);
+}
+
+int check(const options& o) {
+  auto loaded =
+      load_checked(o, [](const auto& text) { std::cerr << "not checked: " << text << "\n"; });
+  if (!loaded)
     return 1;
+  const auto& p = *loaded;
   std::cout << o.file << ": no problem: " << p.sources.size() << " sources, " << p.flows.size()
             << " flows, " << p.sinks.size() << " sinks\n";
   return 0;
@@ -154,15 +166,12 @@ int run(const options& o) {
   log.format = o.log_format == "json" ? ops::log_format::json : ops::log_format::text;
   if (auto e = ops::setup_log(log))
     return fail(e);
-  auto checked = config::check(config::load_file(o.file, o.set), built_in());
-  if (print_problems(o.file, checked.problems))
+  auto loaded = load_checked(o, [](const auto& text) {
+    ops::logger("node")->warn("not checked before the start: {}", text);
+  });
+  if (!loaded)
     return 1;
-  const auto& p = checked.value;
-  auto found = check_flows(p);
-  for (const auto& note : found.not_checked)
-    ops::logger("node")->warn("not checked before the start: {}", note);
-  if (print_problems(o.file, found.problems))
-    return 1;
+  const auto& p = *loaded;
   auto lock = state::folder_lock::take(p.node.data_dir);
   if (!lock)
     return fail(lock.error());

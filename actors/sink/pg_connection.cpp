@@ -232,19 +232,11 @@ result<pg_rows> pg_connection::collect(clock::time_point until, bool until_copy)
   return last;
 }
 
-result<pg_rows> pg_connection::run(const std::string& sql) {
-  if (!alive())
-    return unavailable("not connected");
-  sqlstate_.clear();
-  auto until = deadline();
-  if (!PQsendQuery(conn_.get(), sql.c_str()))
-    return lost("cannot send");
-  if (auto e = flush(until))
-    return e;
-  return collect(until, false);
-}
+result<pg_rows> pg_connection::run(const std::string& sql) { return ask(sql, false); }
 
-result<pg_rows> pg_connection::begin_copy(const std::string& sql) {
+result<pg_rows> pg_connection::begin_copy(const std::string& sql) { return ask(sql, true); }
+
+result<pg_rows> pg_connection::ask(const std::string& sql, bool copy) {
   if (!alive())
     return unavailable("not connected");
   sqlstate_.clear();
@@ -253,7 +245,7 @@ result<pg_rows> pg_connection::begin_copy(const std::string& sql) {
     return lost("cannot send");
   if (auto e = flush(until))
     return e;
-  return collect(until, true);
+  return collect(until, copy);
 }
 
 error pg_connection::send(std::string_view data) {

@@ -75,6 +75,8 @@ private:
   error wait(bool to_read, bool to_write, clock::time_point until);
   error flush(clock::time_point until);
   result<result_ptr> next(clock::time_point until);
+  /// Sends one statement and waits for its answer; `copy`: for the server to take COPY data.
+  result<pg_rows> ask(const std::string& sql, bool copy);
   result<pg_rows> collect(clock::time_point until, bool until_copy);
   error failed(const PGresult* r);
   error lost(std::string_view doing);
