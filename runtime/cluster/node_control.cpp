@@ -257,20 +257,16 @@ result<int64_t> node_control::replay_dead_letters(const std::string& component) 
   auto letters = dead_letters(component, 1000);
   if (!letters)
     return letters.error();
-  int64_t done = 0, refused = 0;
+  int64_t done = 0;
   error last;
   std::sort(letters->begin(), letters->end(),
             [](const auto& a, const auto& b) { return a.id < b.id; });
-  for (const auto& l : *letters)
-    if (auto failed = replay_dead_letter(l.id)) {
-      last = failed;
-      ++refused;
-    } else {
-      ++done;
-    }
-  if (refused > 0)
-    return rejected(std::to_string(done) + " replayed, " + std::to_string(refused) +
-                    " still dead letters; the last of them: " + last.text());
+  for (const auto& l : *letters) {
+    last = replay_dead_letter(l.id);
+    done += last ? 0 : 1;
+  }
+  if (done == 0 && last)
+    return last;
   return done;
 }
 

@@ -67,8 +67,7 @@ public:
   virtual error drop_dead_letter(int64_t id) = 0;
   /// Hands the row to its component again; the letter is gone when the row went through.
   virtual error replay_dead_letter(int64_t id) = 0;
-  /// Hands all letters (of one component unless empty) over again, at most 1,000 a call; returns
-  /// how many. `rejected` when some did not go through, with both numbers.
+  /// Hands all letters (of one component unless empty) over again; returns how many.
   virtual result<int64_t> replay_dead_letters(const std::string& component) = 0;
 };
 
