@@ -2,6 +2,7 @@
 /// handler. Control is messages; data crosses by pointer, in batches, within one node.
 #pragma once
 
+#include "runtime/alarm.hpp"
 #include "runtime/report.hpp"
 #include "runtime/state/progress.hpp"
 #include "runtime/ums/batch.hpp"
@@ -74,6 +75,22 @@ struct subscription {
   }
 };
 
+/// What an operator asks about the snapshot of one table.
+struct snapshot_order {
+  std::string source;
+  /// As the source's `tables:` names it, or the table part of its namespace.
+  std::string table;
+  /// "start", "pause", "resume" or "cancel".
+  std::string verb;
+  /// A condition in the source's SQL; empty: all rows.
+  std::string where;
+  bool sweep = false;
+  template<class Inspector>
+  friend auto inspect(Inspector& f, snapshot_order& x) {
+    return f(x.source, x.table, x.verb, x.where, x.sweep);
+  }
+};
+
 } // namespace rtdp::runtime
 
 CAF_BEGIN_TYPE_ID_BLOCK(rtdp, caf::first_custom_type_id)
@@ -84,6 +101,9 @@ CAF_ADD_TYPE_ID(rtdp, (rtdp::runtime::write_receipt))
 CAF_ADD_TYPE_ID(rtdp, (rtdp::runtime::subscription))
 CAF_ADD_TYPE_ID(rtdp, (rtdp::runtime::report))
 CAF_ADD_TYPE_ID(rtdp, (std::vector<rtdp::runtime::report>))
+CAF_ADD_TYPE_ID(rtdp, (rtdp::runtime::snapshot_order))
+CAF_ADD_TYPE_ID(rtdp, (rtdp::runtime::alarm))
+CAF_ADD_TYPE_ID(rtdp, (std::vector<rtdp::runtime::alarm>))
 
 CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, open, "open")
 CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, read, "read")
@@ -100,6 +120,7 @@ CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, status, "status")
 CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, list, "list")
 CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, idle, "idle")
 CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, replay, "replay")
+CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, snapshot, "snapshot")
 CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, start, "start")
 CAF_ADD_ATOM(rtdp, rtdp::runtime::atom, stop, "stop")
 
@@ -117,6 +138,8 @@ using source_actor = caf::typed_actor<
     caf::reacts_to<atom::mark>,
     // Answers whether the source has nothing more to read and everything read is on the bus.
     caf::replies_to<atom::idle>::with<bool>,
+    // Begins, pauses, resumes or cancels a snapshot; answers when the request is stored.
+    caf::replies_to<atom::snapshot, snapshot_order>::with<bool>,
     // Publishes what is in flight, stores the position, then ends with exit_reason::normal.
     caf::reacts_to<atom::stop>,
     // INTERNAL: opens the driver, or tries again after a failure.
@@ -186,6 +209,14 @@ using feedback_actor = caf::typed_actor<
     // Every component, in the order of class and name.
     caf::replies_to<atom::list>::with<std::vector<report>>>;
 
+/// ALARM: watches the reports of the node's components and tells once when a condition begins and
+/// when it ends.
+using alarm_actor = caf::typed_actor<
+    // The open alarms, and those that ended lately.
+    caf::replies_to<atom::list>::with<std::vector<alarm>>,
+    // INTERNAL: looks again.
+    caf::reacts_to<atom::tick>>;
+
 /// NODE: starts, supervises and stops everything on this machine.
 using node_actor = caf::typed_actor<
     // Starts a flow that is stopped or failed.
@@ -194,6 +225,8 @@ using node_actor = caf::typed_actor<
     caf::replies_to<atom::stop, std::string>::with<bool>,
     // Runs a dead letter of a flow (name, UMS message) through again; true when it was applied.
     caf::replies_to<atom::replay, std::string, std::string>::with<bool>,
+    // Hands the order to its source; answers when it is stored.
+    caf::replies_to<atom::snapshot, snapshot_order>::with<bool>,
     // Answers whether snapshots are done and every flow is caught up; an error when a component
     // failed.
     caf::replies_to<atom::idle>::with<bool>,

@@ -15,6 +15,18 @@ ums::field system_field(std::string_view name, ums::type type) {
   return {.name = std::string(name), .type = type, .nullable = false};
 }
 
+/// In runs, which is how the rows of a chunk that nobody changed lie.
+void append_kept(ums::column& to, const ums::column& from, const std::vector<bool>& keep) {
+  for (size_t first = 0; first < keep.size();) {
+    auto end = first;
+    while (end < keep.size() && keep[end])
+      ++end;
+    if (end > first)
+      to.append(from, first, end - first);
+    first = end + 1;
+  }
+}
+
 size_t fixed_bytes_of(ums::type type) {
   return ums::storage_of(type) == ums::storage::texts ? sizeof(uint32_t) : sizeof(int64_t);
 }
@@ -167,6 +179,39 @@ void collector::terminate(const ums::ns& table, int64_t ts_us) {
   control(table, ts_us, ums::protocol::increment_termination);
 }
 
+void collector::chunk(handle table, ums::batch&& chunk, const std::vector<bool>& keep,
+                      int64_t ts_us) {
+  close_row();
+  auto rows = chunk.columns.back().size();
+  auto kept = keep.empty() ? rows : size_t(std::count(keep.begin(), keep.end(), true));
+  if (kept == 0)
+    return;
+  auto& b = batches_.emplace_back(versions_[table].schema, ums::protocol::initial_data);
+  for (size_t i = ums::system_columns; i < b.columns.size(); ++i)
+    if (kept == rows)
+      b.columns[i] = std::move(chunk.columns[i]);
+    else
+      append_kept(b.columns[i], chunk.columns[i], keep);
+  for (size_t i = 0; i < ums::system_columns; ++i)
+    b.columns[i].reserve(kept);
+  for (size_t i = 0; i < kept; ++i) {
+    b.columns[0].append_int(next_id_++);
+    b.columns[1].append_int(ts_us);
+    b.columns[2].append_text("i");
+  }
+  text_of_.push_back(text_bytes(table, b));
+  bytes_ += kept * versions_[table].fixed_bytes + text_of_.back();
+  rows_ += kept;
+  previous_ = {};
+  // Rows of the table that come later belong behind the chunk.
+  tables_[versions_[table].table].last = none;
+}
+
+void collector::commit_and_settle(std::string position) {
+  commit(std::move(position));
+  settle_ = true;
+}
+
 void collector::commit(std::string position) {
   close_row();
   position_ = std::move(position);
@@ -187,7 +232,8 @@ collector::taken collector::take() {
             .bad = std::exchange(bad_, {}),
             .position = std::exchange(position_, {}),
             .next_id = position_next_id_,
-            .rows = std::exchange(rows_, 0)};
+            .rows = std::exchange(rows_, 0),
+            .settle = std::exchange(settle_, false)};
   text_of_.clear();
   bytes_ = 0;
   previous_ = {};

@@ -51,11 +51,20 @@ public:
   /// This version of the table ends here.
   void terminate(const ums::ns& table, int64_t ts_us);
 
+  /// Adds the rows of `chunk` for which `keep` is set, all of them when `keep` is empty, each with
+  /// the next id. `chunk` has the columns of `table`, its system columns empty: they are filled
+  /// here as of op 'i' at `ts_us`. It becomes a batch of its own, of kind initial_data.
+  void chunk(handle table, ums::batch&& chunk, const std::vector<bool>& keep, int64_t ts_us);
+
   /// Everything handed over so far is complete up to `position`: it may be stored with `next_id()`.
   void commit(std::string position);
+  /// The same, and `full` until `take`: what was handed over must be durable and its position
+  /// stored before anything else is read. For rows that the source would not give again as they
+  /// are: a chunk of a snapshot.
+  void commit_and_settle(std::string position);
 
   /// True when the driver should return so that the rows travel on.
-  bool full() const { return rows_ >= rows_max_ || bytes() >= bytes_max_; }
+  bool full() const { return settle_ || rows_ >= rows_max_ || bytes() >= bytes_max_; }
   size_t rows() const { return rows_; }
   size_t bytes() const;
   int64_t next_id() const { return next_id_; }
@@ -72,6 +81,8 @@ public:
     /// The next id at that position; what is stored with it.
     int64_t next_id = 0;
     size_t rows = 0;
+    /// `commit_and_settle` was called.
+    bool settle = false;
   };
   /// Gives away what was collected. Handles stay valid.
   taken take();
@@ -123,6 +134,7 @@ private:
   std::vector<bad_row> bad_;
   std::string position_;
   int64_t position_next_id_ = 0;
+  bool settle_ = false;
   open_row open_, previous_;
 };
 

@@ -18,6 +18,9 @@ namespace rtdp::extract {
 struct table_progress {
   ums::ns name;
   bool snapshot_done = false;
+  bool snapshot_paused = false;
+  /// Of the snapshot under way or the last one: when it began, 0 before the first.
+  int64_t snapshot_started_us = 0;
   int64_t snapshot_rows = 0;
   /// -1 when the source cannot say.
   int64_t snapshot_rows_estimated = -1;
@@ -31,6 +34,21 @@ struct source_progress {
   int64_t retained_bytes = -1;
   /// Every change committed in the source before this time has been read.
   int64_t complete_until_us = 0;
+  /// Where in its log the source is read, for people: an LSN, a binlog file and offset. May be
+  /// empty.
+  std::string place = {};
+};
+
+/// What an operator asks of a running source about one table.
+struct snapshot_request {
+  enum class verb : uint8_t { start, pause, resume, cancel };
+  verb what = verb::start;
+  /// As `tables:` names it, or the table part of its namespace.
+  std::string table;
+  /// Only rows for which this condition of the source's SQL holds; empty: all.
+  std::string where;
+  /// Afterwards sinks drop the rows that the snapshot did not meet. Not together with `where`.
+  bool sweep = false;
 };
 
 class driver {
@@ -51,6 +69,10 @@ public:
   /// the source may forget its log before it.
   virtual error confirm(const std::string& position) = 0;
 
+  /// Takes the request over; the position that the next `read` commits holds it. `rejected` with
+  /// what is wrong with it.
+  virtual error snapshot(const snapshot_request& asked);
+
   virtual source_progress progress() const = 0;
 };
 
@@ -64,6 +86,9 @@ struct kind {
   /// call it, and nothing is written: no slot, no trigger. Null: the kind cannot tell.
   result<std::vector<ums::schema>> (*describe)(const std::string& name,
                                                const config::section& settings) = nullptr;
+  /// The namespaces that an item of `tables:` stands for, from the item's name as written; its
+  /// version and partitions are `*`. Null: the kind has no `tables:`.
+  result<ums::ns> (*pattern)(const std::string& source, const std::string& item) = nullptr;
 };
 
 constexpr std::chrono::milliseconds describe_time{5000};

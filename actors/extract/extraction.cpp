@@ -59,6 +59,12 @@ error extraction::open() {
       return next.error();
     stored_.next_id = *next;
   }
+  if (settings_.make_stages) {
+    auto stages = settings_.make_stages();
+    if (!stages)
+      return stages.error();
+    stages_ = std::move(*stages);
+  }
   pending_.reset();
   collector_.emplace(stored_.next_id, settings_.rows_max);
   // A new driver each time: what a broken one remembers must not leak into the next try.
@@ -122,13 +128,33 @@ result<int64_t> extraction::id_behind_tail() {
   return next;
 }
 
+error extraction::pass_stages(std::vector<ums::batch>& batches, std::vector<bad_row>& bad) {
+  if (stages_.empty() || (batches.empty() && bad.empty()))
+    return {};
+  auto where = driver_->progress().place;
+  for (auto& s : stages_)
+    if (auto failed = s->apply(batches, bad, where))
+      return failed;
+  std::erase_if(batches, [](const ums::batch& b) { return b.rows() == 0; });
+  return {};
+}
+
+error extraction::snapshot(const snapshot_request& asked) {
+  if (auto failed = driver_->snapshot(asked))
+    return failed;
+  if (auto done = step(std::chrono::milliseconds{0}); !done)
+    return done.error();
+  return settle();
+}
+
 result<step_outcome> extraction::step(std::chrono::milliseconds wait) {
   if (auto failed = driver_->read(*collector_, pending_ ? 0ms : wait))
     return failed;
   bool more = collector_->full();
   auto taken = collector_->take();
   step_outcome outcome;
-  outcome.rows = taken.rows;
+  if (auto failed = pass_stages(taken.batches, taken.bad))
+    return failed;
   outcome.dead_letters = taken.bad.size();
   if (auto failed = keep_bad(taken.bad))
     return failed;
@@ -136,13 +162,15 @@ result<step_outcome> extraction::step(std::chrono::milliseconds wait) {
   for (const auto& b : taken.batches) {
     if (auto failed = publisher_->publish(b))
       return failed;
-    if (b.carries_rows())
-      outcome.tables.push_back({b.schema->name, b.rows(), b.schema});
+    if (!b.carries_rows())
+      continue;
+    outcome.rows += b.rows();
+    outcome.tables.push_back({b.schema->name, b.rows(), b.schema});
   }
   outcome.bytes = publisher_->bytes_total() - before;
   if (!taken.position.empty())
     pending_ = place{std::move(taken.position), taken.next_id};
-  if (pending_ && (!more || publisher_->unflushed_bytes() >= settings_.flush_bytes))
+  if (pending_ && (!more || taken.settle || publisher_->unflushed_bytes() >= settings_.flush_bytes))
     if (auto failed = settle())
       return failed;
   return outcome;
@@ -167,6 +195,7 @@ error extraction::mark() {
   // A mark must not overtake rows that the driver has read: they are published at the end of each
   // step.
   auto until = driver_->progress().complete_until_us;
+  std::vector<ums::batch> marks;
   for (const auto& t : driver_->progress().tables) {
     auto schema = std::make_shared<ums::schema>();
     schema->name = t.name;
@@ -178,9 +207,14 @@ error extraction::mark() {
     // get.
     b.columns[0].append_int(collector_->next_id() - 1);
     b.columns[1].append_int(until ? until : now_us());
+    marks.push_back(std::move(b));
+  }
+  std::vector<bad_row> none;
+  if (auto failed = pass_stages(marks, none))
+    return failed;
+  for (const auto& b : marks)
     if (auto failed = publisher_->publish(b))
       return failed;
-  }
   return publisher_->flush(flush_timeout);
 }
 

@@ -7,6 +7,7 @@
 
 #include "actors/extract/driver.hpp"
 #include "actors/extract/publisher.hpp"
+#include "actors/extract/stage.hpp"
 #include "runtime/bus/bus.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/state/checkpoint.hpp"
@@ -31,6 +32,8 @@ struct extraction_settings {
   size_t message_bytes = 256 * 1024;
   /// Unconfirmed bytes on the bus before a flush is waited for.
   size_t flush_bytes = 16 << 20;
+  /// Makes what rows pass on their way to the bus, in this order. May be empty.
+  std::function<result<std::vector<std::unique_ptr<stage>>>()> make_stages = {};
 };
 
 /// What one `step` did, per table, for TABLE and metrics.
@@ -63,6 +66,9 @@ public:
   /// Puts a mark of each table behind what was published: all before `now_us` has been handed over.
   error mark();
 
+  /// Hands the request to the driver; returns when it is stored. REQUIRES: open succeeded.
+  error snapshot(const snapshot_request& asked);
+
   /// Flushes and stores what can be. REQUIRES: open succeeded.
   error finish();
 
@@ -85,6 +91,7 @@ private:
   /// again.
   result<int64_t> id_behind_tail();
   error keep_bad(const std::vector<bad_row>& rows);
+  error pass_stages(std::vector<ums::batch>& batches, std::vector<bad_row>& bad);
   error settle();
 
   extraction_settings settings_;
@@ -92,6 +99,7 @@ private:
   factory make_driver_;
   std::unique_ptr<driver> driver_;
   std::optional<collector> collector_;
+  std::vector<std::unique_ptr<stage>> stages_;
   std::optional<publisher> publisher_;
   std::optional<state::checkpoint_store> store_;
   std::optional<state::dead_letter_store> dead_letters_;

@@ -1,5 +1,7 @@
 #include "actors/extract/postgres_settings.hpp"
 
+#include "actors/extract/table_options.hpp"
+
 namespace rtdp::extract::pg {
 
 namespace {
@@ -32,9 +34,10 @@ config::spec settings_spec() {
                  "Tables to read, as SQL names them: `public.orders`, "
                  "`\"My Schema\".\"we.ird\"`, `public.*`")
                .required()
-               .of({field("name", std::string(), "Schema and table").required(),
+               .of(with_table_options(
+                   {field("name", std::string(), "Schema and table").required(),
                     field("before_images", false,
-                          "Send the old row before each update; needs REPLICA IDENTITY FULL")}))
+                          "Send the old row before each update; needs REPLICA IDENTITY FULL")})))
       .add(field("slot", std::string(), "Replication slot; `rtdp_<source>` when empty"))
       .add(field("publication", std::string(), "Publication; `rtdp_<source>` when empty"))
       .add(field("create", true,
@@ -56,6 +59,13 @@ config::spec settings_spec() {
                .range(100, 600'000)
                .advanced());
   return s;
+}
+
+result<ums::ns> table_pattern(const std::string& source, const std::string& item) {
+  auto name = parse_table_name(item);
+  if (!name)
+    return name.error();
+  return pattern_of("postgres", source, name->schema, name->table, name->table == "*");
 }
 
 settings read_settings(const std::string& name, const config::section& given) {

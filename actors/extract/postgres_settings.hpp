@@ -23,6 +23,8 @@ struct settings {
 };
 
 config::spec settings_spec();
+/// What an item of `tables:` stands for.
+result<ums::ns> table_pattern(const std::string& source, const std::string& item);
 /// `name` is the source's.
 settings read_settings(const std::string& name, const config::section& given);
 

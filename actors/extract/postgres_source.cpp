@@ -392,7 +392,7 @@ kind postgres_source() {
             return std::unique_ptr<driver>(
                 std::make_unique<postgres_driver>(name, pg::read_settings(name, s)));
           },
-          &pg::describe_source};
+          &pg::describe_source, &pg::table_pattern};
 }
 
 } // namespace rtdp::extract

@@ -132,6 +132,29 @@ void mark(self_pointer self) {
   tell_snapshots(self);
 }
 
+caf::result<bool> snapshot(self_pointer self, const runtime::snapshot_order& order) {
+  auto& s = self->state;
+  const auto& name = s.work->settings().name;
+  if (!s.opened)
+    return runtime::to_caf(unavailable("source " + name + " is not open yet"));
+  using verb = snapshot_request::verb;
+  snapshot_request asked{
+      .what = verb::start, .table = order.table, .where = order.where, .sweep = order.sweep};
+  if (order.verb == "pause")
+    asked.what = verb::pause;
+  else if (order.verb == "resume")
+    asked.what = verb::resume;
+  else if (order.verb == "cancel")
+    asked.what = verb::cancel;
+  else if (order.verb != "start")
+    return runtime::to_caf(
+        rejected("a snapshot takes start, pause, resume or cancel; found " + order.verb));
+  if (auto e = s.work->snapshot(asked))
+    return runtime::to_caf(e.in("source " + name));
+  tell_snapshots(self);
+  return true;
+}
+
 void stop(self_pointer self) {
   if (self->state.opened)
     if (auto e = self->state.work->finish())
@@ -155,6 +178,9 @@ runtime::source_actor::behavior_type source_actor(self_pointer self, runtime::en
   return {
       [self](runtime::atom::mark) { mark(self); },
       [self](runtime::atom::idle) { return self->state.opened && self->state.work->idle(); },
+      [self](runtime::atom::snapshot, const runtime::snapshot_order& order) {
+        return snapshot(self, order);
+      },
       [self](runtime::atom::stop) { stop(self); },
       [self](runtime::atom::open) { open(self); },
       [self](runtime::atom::read) { read(self); },

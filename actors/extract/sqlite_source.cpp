@@ -3,6 +3,7 @@
 /// limits, sqlite_reader.hpp says why nothing is lost or doubled between the two).
 #include "actors/extract/driver.hpp"
 #include "actors/extract/sqlite_reader.hpp"
+#include "actors/extract/table_options.hpp"
 #include "runtime/core/time.hpp"
 
 #include <algorithm>
@@ -243,9 +244,10 @@ config::spec make_spec() {
             "Tables to capture: plain names, an odd one in double quotes as in SQL. A table "
             "without a primary key is keyed by its rowid.")
           .required()
-          .of({field("name", std::string{}, "The table, exactly as it was created.").required(),
+          .of(with_table_options(
+              {field("name", std::string{}, "The table, exactly as it was created.").required(),
                field("before_images", false,
-                     "Log the row before each update too (op b directly before u).")}));
+                     "Log the row before each update too (op b directly before u).")})));
   spec.add(field("poll_interval", milliseconds{20}, "How often to look for new changes.")
                .range(1, 60'000));
   spec.add(field("busy_timeout", milliseconds{5000},
@@ -291,6 +293,11 @@ result<std::vector<ums::schema>> describe_file(const std::string& name, const co
 
 } // namespace
 
-kind sqlite_source() { return {make_spec(), &make, &describe_file}; }
+kind sqlite_source() {
+  return {make_spec(), &make, &describe_file,
+          [](const std::string& source, const std::string& item) {
+            return pattern_of("sqlite", source, "main", plain_name(item));
+          }};
+}
 
 } // namespace rtdp::extract

@@ -218,6 +218,18 @@ caf::result<bool> replay(self_pointer self, const std::string& name, const std::
   return reply;
 }
 
+caf::result<bool> snapshot(self_pointer self, const runtime::snapshot_order& order) {
+  auto* c = find(self, kind::source, order.source);
+  if (!c || !c->actor)
+    return runtime::to_caf(rejected("source " + order.source + " does not run"));
+  auto reply = self->make_response_promise<bool>();
+  self->request(caf::actor_cast<runtime::source_actor>(c->actor), ask_timeout,
+                runtime::atom::snapshot_v, order)
+      .then([reply](bool stored) mutable { reply.deliver(stored); },
+            [reply](caf::error& e) mutable { reply.deliver(std::move(e)); });
+  return reply;
+}
+
 /// Asks all sources and streams at once; the answer is there when the last of them answered.
 caf::result<bool> idle(self_pointer self) {
   auto& s = self->state;
@@ -291,6 +303,9 @@ runtime::node_actor::behavior_type node_actor(self_pointer self, runtime::enviro
       [self](runtime::atom::stop, const std::string& flow) { return stop_flow(self, flow); },
       [self](runtime::atom::replay, const std::string& flow, const std::string& message) {
         return replay(self, flow, message);
+      },
+      [self](runtime::atom::snapshot, const runtime::snapshot_order& order) {
+        return snapshot(self, order);
       },
       [self](runtime::atom::idle) { return idle(self); },
       [self](runtime::atom::stop) { stop_all(self); },

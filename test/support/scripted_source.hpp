@@ -66,7 +66,9 @@ public:
   }
   extract::source_progress progress() const override {
     extract::source_progress p;
-    p.tables.push_back({scripted_source::table(), script_.snapshot_done, int64_t(at_), -1});
+    p.tables.push_back({.name = scripted_source::table(),
+                        .snapshot_done = script_.snapshot_done,
+                        .snapshot_rows = int64_t(at_)});
     p.idle = at_ == script_.rows.size();
     p.retained_bytes = script_.retained_bytes;
     return p;

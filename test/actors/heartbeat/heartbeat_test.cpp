@@ -20,6 +20,7 @@ runtime::source_actor::behavior_type marked(counter marks) {
   return {
       [marks](atom::mark) { ++*marks; },
       [](atom::idle) { return true; },
+      [](atom::snapshot, const runtime::snapshot_order&) { return true; },
       [](atom::stop) {},
       [](atom::open) {},
       [](atom::read) {},

@@ -45,6 +45,7 @@ inline runtime::source_actor::behavior_type source_stub(runtime::source_actor::p
   return {
       [s](atom::mark) { ++s->marks; },
       [s](atom::idle) { return s->idle; },
+      [](atom::snapshot, const runtime::snapshot_order&) { return true; },
       [self, s, stops](atom::stop) { told_to_stop(self, "source", *s, stops); },
       [self](atom::open) { self->quit(runtime::to_caf(rejected("wrong password"))); },
       [](atom::read) { throw std::runtime_error("a bug"); },

@@ -1,0 +1,74 @@
+#include "actors/extract/collector.hpp"
+
+#include <doctest/doctest.h>
+
+namespace rtdp::extract {
+
+namespace {
+
+const ums::ns orders{"postgres", "shop", "public", "orders"};
+const std::vector<ums::field> columns = {{.name = "id", .type = ums::type::long_, .key = true},
+                                         {.name = "name", .type = ums::type::string}};
+
+ums::batch three_rows() {
+  ums::batch b{std::make_shared<ums::schema>(schema_of(orders, columns))};
+  for (int64_t id : {1, 2, 3}) {
+    b.columns[3].append_int(id);
+    b.columns[4].append_text("n" + std::to_string(id));
+  }
+  return b;
+}
+
+} // namespace
+
+TEST_CASE("a chunk takes the next ids and stands between the rows around it") {
+  collector out{100};
+  auto h = out.table(orders, columns);
+  auto add = [&](int64_t id) {
+    auto& b = out.row(h, 'u', 5);
+    b.columns[3].append_int(id);
+    b.columns[4].append_text("x");
+  };
+  add(7);
+  out.chunk(h, three_rows(), {}, 9);
+  add(8);
+  auto t = out.take();
+  REQUIRE(t.batches.size() == 3);
+  CHECK(t.rows == 5);
+  const auto& chunk = t.batches[1];
+  CHECK(chunk.kind == ums::protocol::initial_data);
+  CHECK(std::vector<int64_t>(chunk.ids().begin(), chunk.ids().end()) ==
+        std::vector<int64_t>{101, 102, 103});
+  CHECK(chunk.timestamps()[2] == 9);
+  CHECK(chunk.op(0) == 'i');
+  CHECK(t.batches[2].ids()[0] == 104);
+}
+
+TEST_CASE("rows of a chunk that were changed in between are left out without an id") {
+  collector out{1};
+  auto h = out.table(orders, columns);
+  out.chunk(h, three_rows(), {true, false, true}, 9);
+  out.chunk(h, three_rows(), {false, false, false}, 9);
+  auto t = out.take();
+  REQUIRE(t.batches.size() == 1);
+  CHECK(t.batches[0].rows() == 2);
+  CHECK(t.batches[0].columns[4].text(1) == "n3");
+  CHECK(out.next_id() == 3);
+}
+
+TEST_CASE("a chunk whose position must be stored first fills the collector until it is taken") {
+  collector out{1};
+  auto h = out.table(orders, columns);
+  CHECK_FALSE(out.full());
+  out.chunk(h, three_rows(), {}, 9);
+  out.commit_and_settle("behind the chunk");
+  CHECK(out.full());
+  auto t = out.take();
+  CHECK(t.settle);
+  CHECK(t.position == "behind the chunk");
+  CHECK(t.next_id == 4);
+  CHECK_FALSE(out.full());
+  CHECK_FALSE(out.take().settle);
+}
+
+} // namespace rtdp::extract
