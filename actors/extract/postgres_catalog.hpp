@@ -24,8 +24,24 @@ struct shape {
   /// One per field: what COPY selects.
   std::vector<std::string> copy_expressions;
   /// Equal for equal names, types and keys; nullability is left out, since the log does not carry
-  /// it.
+  /// it, and so is what the server calls a type.
   uint64_t hash = 0;
+  /// The key comes from the catalog, since the log flags no column or every one.
+  bool key_from_catalog = false;
+  /// The transaction behind `moment::xid` that made the primary key which the catalog has now; 0
+  /// when that is the key of the moment.
+  uint32_t key_since = 0;
+
+  /// Names of the key columns.
+  std::vector<std::string> key() const;
+};
+
+/// As of when a relation is described: the catalog may be of a later day, the relation is not.
+struct moment {
+  /// The transaction whose change is to be described; 0: now.
+  uint32_t xid = 0;
+  /// The key of the version before, taken when the catalog's is newer than the change.
+  std::vector<std::string> key = {};
 };
 
 struct slot_state {
@@ -57,7 +73,9 @@ result<relation> current_relation(connection& c, const table_name& name,
 /// The filter of rows that the publication has for the table, "" when none.
 result<std::string> row_filter(connection& c, const table_name& name,
                                const std::string& publication);
-result<shape> describe(connection& c, const relation& r);
+/// Names, types and flags are those of `r`. Of the catalog only what was there at the moment
+/// `as_of` is taken; a column of which that is not known may hold nulls.
+result<shape> describe(connection& c, const relation& r, const moment& as_of = {});
 
 /// Makes the publication hold the tables, or rejects when `create` is off. `slot_exists`:
 /// transactions that wrote to a table before it was added must end first, or their rows would be

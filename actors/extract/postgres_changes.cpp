@@ -39,16 +39,12 @@ error changes::apply(std::string_view bytes, collector& out) {
     at_.index = 0;
     committed_us_ = message_.commit_us;
     return {};
-  case 'R': {
-    auto& r = relations_[message_.relation.id];
-    r = {};
-    r.raw = message_.relation;
-    for (size_t i = 0; i < at_.tables.size(); ++i)
-      if (at_.tables[i].name == table_name{r.raw.schema, r.raw.table})
-        r.table = i;
-    last_relation_ = nullptr;
+  case 'R':
+    announce();
     return {};
-  }
+  case 'Y':
+    types_[message_.named_type.id] = message_.named_type.name;
+    return {};
   case 'I':
   case 'U':
   case 'D':
@@ -68,6 +64,37 @@ error changes::apply(std::string_view bytes, collector& out) {
   }
 }
 
+void changes::announce() {
+  auto& r = relations_[message_.relation.id];
+  r = {};
+  r.raw = message_.relation;
+  for (auto& c : r.raw.columns)
+    if (auto named = types_.find(c.type); named != types_.end())
+      c.type_name = named->second;
+  // By number first: a table that was renamed is still the one that was captured.
+  auto& all = at_.tables;
+  auto found = std::find_if(all.begin(), all.end(), [&](auto& t) { return t.oid == r.raw.id; });
+  if (found == all.end())
+    found = std::find_if(all.begin(), all.end(), [&](auto& t) {
+      return t.name == table_name{r.raw.schema, r.raw.table};
+    });
+  if (found != all.end()) {
+    r.table = size_t(found - all.begin());
+    r.stranger = found->oid != 0 && found->oid != r.raw.id;
+  }
+  last_relation_ = nullptr;
+}
+
+error changes::refuse_stranger(const known_relation& r) const {
+  // What had the name before is of no concern; what has it now must be read from its beginning.
+  const auto& t = at_.tables[r.table];
+  if (commit_at_ < t.since)
+    return {};
+  return unavailable(fmt::format("table {} is another one now (number {} instead of {}): "
+                                 "it has to be read anew",
+                                 quoted(t.name), r.raw.id, t.oid));
+}
+
 ums::ns changes::name_of(size_t table) const {
   const auto& t = at_.tables[table];
   return {"postgres", source_, t.name.schema, t.name.table,
@@ -81,6 +108,7 @@ collector::handle changes::version_for(size_t table, const shape& columns, colle
       out.terminate(name_of(table), commit_us_);
     ++t.version;
     t.shape = columns.hash;
+    t.key = columns.key_from_catalog ? columns.key() : std::vector<std::string>();
     tables_changed_ = true;
     // Handles of the version before must not be taken again.
     for (auto& [id, r] : relations_)
@@ -91,12 +119,16 @@ collector::handle changes::version_for(size_t table, const shape& columns, colle
 }
 
 error changes::ready(known_relation& r, collector& out) {
-  if (r.described)
+  // A key that was too new for an earlier change may be the one of this.
+  auto since = r.columns.key_since;
+  bool outdated = since != 0 && int32_t(xid_ - since) >= 0;
+  if (r.described && !outdated)
     return {};
-  auto described = describe(catalog_, r.raw);
+  auto described = describe(catalog_, r.raw, {.xid = xid_, .key = at_.tables[r.table].key});
   if (!described)
     return described.error().in("table " + quoted(at_.tables[r.table].name));
   r.columns = std::move(*described);
+  r.keyless = r.columns.key().empty();
   r.partial.clear();
   r.whole = version_for(r.table, r.columns, out);
   r.described = true;
@@ -108,7 +140,8 @@ error changes::truncate(collector& out) {
     auto found = relations_.find(id);
     if (found == relations_.end())
       return rejected("change stream: TRUNCATE of a relation that was not announced");
-    if (found->second.table != SIZE_MAX && !seen(found->second.table))
+    const auto& r = found->second;
+    if (r.table != SIZE_MAX && !r.stranger && !seen(r.table))
       out.truncate(name_of(found->second.table), commit_us_);
   }
   return {};
@@ -124,6 +157,8 @@ error changes::change(std::string_view bytes, collector& out) {
   }
   if (r->table == SIZE_MAX || seen(r->table))
     return {};
+  if (r->stranger)
+    return refuse_stranger(*r);
   if (auto failed = ready(*r, out))
     return failed;
   last_relation_ = r;
@@ -167,8 +202,8 @@ error changes::update(known_relation& r, std::string_view bytes, collector& out)
     add(r, 'u', row, bytes, out);
     return {};
   }
-  bool changed = key_changed(r);
   bool whole = message_.old_kind == 'O';
+  bool changed = key_changed(r) || (whole && r.keyless && !before_images_[r.table]);
   for (size_t i = 0; i < row.size(); ++i)
     if (row[i].what == cell::unchanged && (whole || r.raw.columns[i].key))
       row[i] = message_.old_row[i];
@@ -218,7 +253,7 @@ error changes::fetch_missing(const known_relation& r) {
     key.emplace_back(row[i].value);
     where += fmt::format("{}{} = ${}", where.empty() ? "" : " and ", name, key.size());
   }
-  if (list.empty())
+  if (list.empty() || where.empty())
     return {};
   if (auto failed = wait_until_visible())
     return failed;

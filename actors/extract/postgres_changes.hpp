@@ -14,7 +14,8 @@ namespace rtdp::extract::pg {
 /// - Key columns are those of the replica identity, or of the primary key when the identity is the
 /// whole
 ///   row or nothing. A table without either has no key: its updates under REPLICA IDENTITY FULL go
-///   out as 'u' of a row that only the flow's own `keys` can find.
+///   out as 'd' of the old row and 'i' of the new one, so that whatever a flow takes for its key is
+///   right afterwards.
 /// - A delete carries the identity's columns only, unless the identity is the whole row.
 /// - A TOAST value that an update did not touch is absent. When the key changed too, the new row
 /// needs it:
@@ -51,7 +52,10 @@ private:
     relation raw;
     /// Index in `at_.tables`.
     size_t table = SIZE_MAX;
+    /// The name of a captured table, but another one than we know.
+    bool stranger = false;
     bool described = false;
+    bool keyless = false;
     shape columns;
     /// Valid for the version and collector that were current when they were made.
     collector::handle whole = 0;
@@ -59,6 +63,8 @@ private:
   };
   error change(std::string_view bytes, collector& out);
   error truncate(collector& out);
+  void announce();
+  error refuse_stranger(const known_relation& r) const;
   error ready(known_relation& r, collector& out);
   error update(known_relation& r, std::string_view bytes, collector& out);
   bool key_changed(const known_relation& r) const;
@@ -75,6 +81,8 @@ private:
   std::vector<bool> before_images_;
   bool check_text_ = false;
   std::unordered_map<uint32_t, known_relation> relations_;
+  /// Names of types that are not built in.
+  std::unordered_map<uint32_t, std::string> types_;
   known_relation* last_relation_ = nullptr;
   message message_;
   /// Values that were read from the table because the log did not carry them.

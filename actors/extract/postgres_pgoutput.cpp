@@ -106,6 +106,14 @@ void read_relation(input& in, relation& out) {
   }
 }
 
+void read_type(input& in, announced_type& out) {
+  out.id = in.number<uint32_t>();
+  out.name = in.zero_terminated();
+  if (!out.name.empty())
+    out.name += '.';
+  out.name += in.zero_terminated();
+}
+
 void read_change(input& in, message& out) {
   out.relation_id = in.number<uint32_t>();
   out.old_kind = 0;
@@ -177,8 +185,10 @@ error decode(std::string_view bytes, message& out) {
   case 'T':
     read_truncate(in, out);
     break;
-  case 'O':
   case 'Y':
+    read_type(in, out.named_type);
+    break;
+  case 'O':
   case 'M':
     return {};
   default:

@@ -36,6 +36,17 @@ struct relation_column {
   std::string name = {};
   uint32_t type = 0;
   int32_t modifier = -1;
+  /// What the log calls a type that is not built in, as `announced_type::name`; the catalog may
+  /// have forgotten it by now. Empty when the log did not say.
+  std::string type_name = {};
+};
+
+/// A type that is not built in, named before a relation has it. Of a domain it is the name of the
+/// type below it.
+struct announced_type {
+  uint32_t id = 0;
+  /// "schema.type"; without a schema when it is built in.
+  std::string name = {};
 };
 
 struct relation {
@@ -49,7 +60,7 @@ struct relation {
 /// One message; `type` says which members were filled. Meant to be used again and again: its
 /// vectors keep their memory. The texts in it point into the bytes that were decoded.
 struct message {
-  /// B(egin), C(ommit), R(elation), I(nsert), U(pdate), D(elete), T(runcate); O(rigin), t(Y)pe and
+  /// B(egin), C(ommit), R(elation), t(Y)pe, I(nsert), U(pdate), D(elete), T(runcate); O(rigin) and
   /// M(essage) carry nothing that is needed.
   char type = 0;
   /// B: where the commit record begins; C: where it ends, which is where to go on from.
@@ -60,6 +71,8 @@ struct message {
   uint32_t xid = 0;
   /// R
   pg::relation relation;
+  /// Y
+  announced_type named_type;
   /// I, U, D
   uint32_t relation_id = 0;
   /// U, D: 'K' when `old_row` holds the identity's columns only (all others are null without

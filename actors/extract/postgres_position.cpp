@@ -55,6 +55,10 @@ void to_json(nlohmann::json& j, const table_state& t) {
        {"version", t.version},
        {"shape", t.shape},
        {"snapshot", std::string(1, t.snapshot)}};
+  if (t.oid != 0)
+    j.update({{"oid", t.oid}, {"origin", t.origin}, {"since", t.since}});
+  if (!t.key.empty())
+    j["key"] = t.key;
   if (t.seen.before != 0)
     j["seen"] = {{"xmin", t.seen.xmin},
                  {"xmax", t.seen.xmax},
@@ -68,6 +72,10 @@ table_state state_from(const nlohmann::json& j) {
   t.version = j.at("version").get<int64_t>();
   t.shape = j.at("shape").get<uint64_t>();
   t.snapshot = j.at("snapshot").get<std::string>() == "d" ? table_state::done : table_state::begun;
+  t.oid = j.value("oid", uint32_t{0});
+  t.origin = j.value("origin", std::string());
+  t.since = j.value("since", lsn{0});
+  t.key = j.value("key", std::vector<std::string>());
   if (j.contains("seen")) {
     const auto& s = j["seen"];
     t.seen = {s.at("xmin").get<uint32_t>(), s.at("xmax").get<uint32_t>(),

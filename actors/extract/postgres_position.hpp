@@ -42,10 +42,19 @@ result<seen_by> parse_seen_by(std::string_view snapshot, std::string_view before
 struct table_state {
   enum step : char { begun = 'b', done = 'd' };
   table_name name;
+  /// The server's number of the table, which its changes in the log carry whatever it is called.
+  uint32_t oid = 0;
+  /// What else its rows come from, as `origins_of` says it: with another one, changes in between
+  /// never came.
+  std::string origin = {};
+  /// Where the log was when `oid` was found: until then the name may have been another table's.
+  lsn since = 0;
   /// Of the namespace; grows by one when the columns change. -1 before the first row.
   int64_t version = -1;
   /// A hash of the columns of this version.
   uint64_t shape = 0;
+  /// The key columns of this version, where the log does not flag them.
+  std::vector<std::string> key = {};
   step snapshot = begun;
   seen_by seen;
 };
