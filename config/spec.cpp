@@ -159,7 +159,7 @@ bool read(const place& at, sections& out) {
                                   out.emplace_back());
     at.problems.insert(at.problems.end(), found_here.begin(), found_here.end());
   };
-  if (at.node.is == shape::scalar) {
+  if (at.node.is == shape::scalar || at.node.is == shape::mapping) {
     add(at.node, at.path);
   } else {
     is_missing(at, at.node.items.empty());
@@ -177,7 +177,8 @@ const char* expected_text(const value& def) {
 value read_value(const place& at) {
   auto is_list =
       std::holds_alternative<texts>(at.f.def) || std::holds_alternative<sections>(at.f.def);
-  auto fits = at.node.is == shape::scalar || (is_list && at.node.is == shape::list);
+  auto fits = at.node.is == shape::scalar || (is_list && at.node.is == shape::list) ||
+              (std::holds_alternative<sections>(at.f.def) && at.node.is == shape::mapping);
   if (!fits) {
     if (at.node.is == shape::nothing)
       at.report("has no value; write one, or leave the line out for the default");

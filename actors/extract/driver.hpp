@@ -89,6 +89,9 @@ struct kind {
   /// The namespaces that an item of `tables:` stands for, from the item's name as written; its
   /// version and partitions are `*`. Null: the kind has no `tables:`.
   result<ums::ns> (*pattern)(const std::string& source, const std::string& item) = nullptr;
+  /// What is wrong with settings beyond the spec, with the line of each setting; paths are relative
+  /// to the source. Null: nothing can be.
+  std::vector<config::problem> (*check)(const config::section& settings) = nullptr;
 };
 
 constexpr std::chrono::milliseconds describe_time{5000};
