@@ -46,6 +46,22 @@ ums::schema schema_of(const ums::ns& name, const std::vector<ums::field>& column
 collector::collector(int64_t next_id, size_t rows_max, size_t bytes_max)
     : next_id_(next_id), rows_max_(rows_max), bytes_max_(bytes_max) {}
 
+void collector::pass_by(std::vector<id_run> runs, int64_t last) {
+  used_ = std::move(runs);
+  next_used_ = used_.empty() ? INT64_MAX : used_.front().first;
+  last_used_ = last;
+}
+
+void collector::leave_used(ums::protocol kind) {
+  if (kind == ums::protocol::initial_data)
+    next_id_ = std::max(next_id_, last_used_ + 1);
+  while (!used_.empty() && next_id_ >= used_.front().first) {
+    next_id_ = std::max(next_id_, used_.front().last + 1);
+    used_.erase(used_.begin());
+  }
+  next_used_ = used_.empty() ? INT64_MAX : used_.front().first;
+}
+
 size_t collector::table_index(ums::ns name) {
   // Versions and partitions of one table follow each other in one order of rows.
   for (auto part : {ums::ns::version, ums::ns::db_partition, ums::ns::table_partition})
@@ -72,6 +88,9 @@ collector::handle collector::table(const ums::ns& name, const std::vector<ums::f
     if (ums::storage_of(schema->fields[i].type) == ums::storage::texts)
       v.texts.push_back(i);
   }
+  auto known = [&](handle h) { return versions_[h].schema->name == schema->name; };
+  if (std::none_of(tables_[index].handles.begin(), tables_[index].handles.end(), known))
+    begun_.push_back(schema);
   v.schema = std::move(schema);
   versions_.push_back(std::move(v));
   tables_[index].handles.push_back(versions_.size() - 1);
@@ -115,6 +134,7 @@ size_t collector::open_batch(handle table, ums::protocol kind) {
 
 ums::batch& collector::row(handle table, char op, int64_t ts_us, ums::protocol kind) {
   close_row();
+  pass_used(kind);
   auto at = open_batch(table, kind);
   auto& b = batches_[at];
   auto id = next_id_;
@@ -156,15 +176,21 @@ void collector::spoil(std::string reason, std::string bytes) {
                   .bytes = std::move(bytes)});
 }
 
-void collector::control(const ums::ns& table, int64_t ts_us, ums::protocol kind) {
+void collector::control(const ums::ns& table, int64_t ts_us, ums::protocol kind,
+                        std::optional<int64_t> swept_before) {
   close_row();
   auto schema = std::make_shared<ums::schema>();
   schema->name = table;
   schema->fields = {system_field(ums::id_name, ums::type::long_),
                     system_field(ums::ts_name, ums::type::datetime)};
+  if (swept_before)
+    schema->fields.push_back(system_field(ums::before_name, ums::type::long_));
   auto& b = batches_.emplace_back(std::move(schema), kind);
+  pass_used(kind);
   b.columns[0].append_int(next_id_++);
   b.columns[1].append_int(ts_us);
+  if (swept_before)
+    b.columns[2].append_int(*swept_before);
   text_of_.push_back(0);
   bytes_ += overhead_bytes;
   // Rows of the table that come later belong behind the mark.
@@ -173,6 +199,10 @@ void collector::control(const ums::ns& table, int64_t ts_us, ums::protocol kind)
 
 void collector::truncate(const ums::ns& table, int64_t ts_us) {
   control(table, ts_us, ums::protocol::increment_truncate);
+}
+
+void collector::sweep(const ums::ns& table, int64_t ts_us, int64_t before) {
+  control(table, ts_us, ums::protocol::increment_sweep, before);
 }
 
 void collector::terminate(const ums::ns& table, int64_t ts_us) {
@@ -194,6 +224,7 @@ void collector::chunk(handle table, ums::batch&& chunk, const std::vector<bool>&
       append_kept(b.columns[i], chunk.columns[i], keep);
   for (size_t i = 0; i < ums::system_columns; ++i)
     b.columns[i].reserve(kept);
+  pass_used(ums::protocol::initial_data);
   for (size_t i = 0; i < kept; ++i) {
     b.columns[0].append_int(next_id_++);
     b.columns[1].append_int(ts_us);
@@ -228,7 +259,8 @@ collector::taken collector::take() {
   }
   // A batch is empty when its only rows were spoiled.
   std::erase_if(batches_, [](const ums::batch& b) { return b.rows() == 0; });
-  taken out{.batches = std::exchange(batches_, {}),
+  taken out{.begun = std::exchange(begun_, {}),
+            .batches = std::exchange(batches_, {}),
             .bad = std::exchange(bad_, {}),
             .position = std::exchange(position_, {}),
             .next_id = position_next_id_,

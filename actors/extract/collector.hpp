@@ -5,8 +5,10 @@
 
 #include "runtime/ums/batch.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,12 @@ struct bad_row {
   std::string bytes;
 };
 
+/// Ids from `first` up to `last`.
+struct id_run {
+  int64_t first = 0;
+  int64_t last = 0;
+};
+
 /// The schema of a table: the system columns, then its own.
 ums::schema schema_of(const ums::ns& name, const std::vector<ums::field>& columns);
 
@@ -31,7 +39,8 @@ public:
   explicit collector(int64_t next_id, size_t rows_max = 50'000, size_t bytes_max = 8 << 20);
 
   /// `columns` are the business columns in order, without the system columns. Call it once per
-  /// (version, column set) and keep the handle; an equal call gives the same handle.
+  /// (version, column set) and keep the handle; an equal call gives the same handle. The first call
+  /// for a version has all its columns, and stands behind `terminate` of the version before.
   handle table(const ums::ns& name, const std::vector<ums::field>& columns, int64_t batch_id = 0);
 
   /// Begins a row: gives it the next id and appends ums_id_, ums_ts_ and ums_op_. The caller then
@@ -48,6 +57,9 @@ public:
 
   /// The table was emptied.
   void truncate(const ums::ns& table, int64_t ts_us);
+  /// A snapshot gave every row that the table has: rows with an id below `before`, the first that
+  /// it gave, are gone.
+  void sweep(const ums::ns& table, int64_t ts_us, int64_t before);
   /// This version of the table ends here.
   void terminate(const ums::ns& table, int64_t ts_us);
 
@@ -69,11 +81,18 @@ public:
   size_t bytes() const;
   int64_t next_id() const { return next_id_; }
   /// Leaves out `count` ids: after a lost position, so that no id is ever given twice.
-  void skip_ids(int64_t count) { next_id_ += count; }
+  void skip_ids(int64_t count) { next_id_ = std::max(next_id_ + count, last_used_ + 1); }
 
   // -- for the SOURCE actor ----
 
+  /// The bus holds ids up to `last` already. Rows of the log get theirs again, as they come in the
+  /// same order; `runs` were of snapshots, and are passed by; a row of a snapshot, which is another
+  /// one this time, gets an id behind `last`.
+  void pass_by(std::vector<id_run> runs, int64_t last);
+
   struct taken {
+    /// Whole versions that `table` was told of since the last `take`, in that order.
+    std::vector<ums::schema_ptr> begun = {};
     std::vector<ums::batch> batches;
     std::vector<bad_row> bad;
     /// Empty: no position was committed since the last `take`.
@@ -113,9 +132,17 @@ private:
     int64_t id = 0;
     char op = 0;
   };
+  /// Moves `next_id_` behind ids that the next row must not have.
+  void pass_used(ums::protocol kind) {
+    if (next_id_ >= next_used_ ||
+        (kind == ums::protocol::initial_data && next_id_ <= last_used_)) [[unlikely]]
+      leave_used(kind);
+  }
+  void leave_used(ums::protocol kind);
   size_t table_index(ums::ns name);
   size_t open_batch(handle table, ums::protocol kind);
-  void control(const ums::ns& table, int64_t ts_us, ums::protocol kind);
+  void control(const ums::ns& table, int64_t ts_us, ums::protocol kind,
+               std::optional<int64_t> swept_before = {});
   size_t text_bytes(handle table, const ums::batch& b) const;
   void close_row();
   void drop_last_row(size_t batch, handle table);
@@ -126,6 +153,7 @@ private:
   /// Bytes of everything but the row that is open.
   size_t bytes_ = 0;
   std::vector<version> versions_;
+  std::vector<ums::schema_ptr> begun_;
   std::vector<table_state> tables_;
   std::map<ums::ns, size_t> table_of_;
   std::vector<ums::batch> batches_;
@@ -135,6 +163,9 @@ private:
   std::string position_;
   int64_t position_next_id_ = 0;
   bool settle_ = false;
+  /// Runs of ids that a row of the log passes by, the next one first.
+  std::vector<id_run> used_;
+  int64_t next_used_ = INT64_MAX, last_used_ = 0;
   open_row open_, previous_;
 };
 

@@ -12,27 +12,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// More than the rows that one run can publish without storing a position: `flush_bytes` of the
-/// smallest rows, and one full collector.
-constexpr int64_t unstored_ids_max = 4'000'000;
-/// Enough messages to find the highest id of a partition whose last messages may be marks.
-constexpr int64_t tail_messages = 64;
 constexpr auto flush_timeout = 30s;
 
-int64_t highest_id(const std::vector<bus::message>& messages) {
-  int64_t highest = 0;
-  ums::reader decode;
-  for (const auto& m : messages) {
-    std::vector<ums::batch> batches;
-    std::vector<ums::bad_row> bad;
-    if (decode.read(m.value, batches, bad))
-      continue;
-    for (const auto& b : batches)
-      if (const auto* ids = b.find(ums::id_name); ids && ids->type() == ums::type::long_)
-        for (auto id : ids->ints())
-          highest = std::max(highest, id);
-  }
-  return highest;
+/// The rows of a batch whose ids are below `cut`; behind them are the others.
+size_t rows_below(const ums::batch& b, int64_t cut) {
+  return size_t(std::lower_bound(b.ids().begin(), b.ids().end(), cut) - b.ids().begin());
 }
 
 } // namespace
@@ -46,19 +30,15 @@ error extraction::open() {
     return failed;
   if (auto failed = bus_->open())
     return failed;
-  if (auto failed = bus_->create_topic(settings_.topic, settings_.topic_options))
+  if (auto failed = make_topics())
     return failed;
   auto producer = bus_->make_producer("rtdp-" + settings_.name);
   if (!producer)
     return producer.error();
-  publisher_.emplace(std::move(*producer), bus::partition{settings_.topic, 0},
-                     settings_.message_bytes);
-  if (stored_.position.empty() && stored_.next_id == 1) {
-    auto next = id_behind_tail();
-    if (!next)
-      return next.error();
-    stored_.next_id = *next;
-  }
+  auto held = read_held();
+  if (!held)
+    return held.error();
+  held_id_ = held->last_id;
   if (settings_.make_stages) {
     auto stages = settings_.make_stages();
     if (!stages)
@@ -69,7 +49,16 @@ error extraction::open() {
   collector_.emplace(stored_.next_id, settings_.rows_max);
   // A new driver each time: what a broken one remembers must not leak into the next try.
   driver_ = make_driver_();
-  return driver_->open(stored_.position);
+  if (auto failed = driver_->open(stored_.position))
+    return failed;
+  if (driver_->replays())
+    collector_->pass_by(held->chunks, held_id_);
+  else if (held_id_ > 0)
+    collector_->pass_by({{stored_.next_id, held_id_}}, held_id_);
+  publisher_.emplace(
+      std::move(*producer), settings_.to,
+      publisher_settings{settings_.message_bytes, settings_.message_bytes_max}, std::move(*held));
+  return {};
 }
 
 error extraction::load() {
@@ -86,7 +75,7 @@ error extraction::load() {
   auto saved = store_->load("source." + settings_.name);
   if (!saved)
     return saved.error();
-  stored_ = {};
+  stored_ = {.position = "", .next_id = 0};
   if (saved->empty())
     return {};
   stored_.position = (*saved)["position"];
@@ -97,46 +86,59 @@ error extraction::load() {
   return {};
 }
 
-result<int64_t> extraction::id_behind_tail() {
-  auto ranges = bus_->ranges(settings_.topic);
-  if (!ranges)
-    return ranges.error();
-  int64_t next = 1;
-  for (size_t i = 0; i < ranges->size(); ++i) {
-    auto [first, end] = (*ranges)[i];
-    if (first == end) {
-      // Retention took the ids with the rows. Microseconds since 1970 are above any count of rows.
-      next = end > 0 ? std::max(next, now_us()) : next;
-      continue;
-    }
-    auto reader = bus_->make_reader("rtdp-" + settings_.name + "-tail");
-    if (!reader)
-      return reader.error();
-    auto from = std::max(first, end - tail_messages);
-    if (auto failed = (*reader)->assign({{bus::partition{settings_.topic, int32_t(i)}, from}}))
+error extraction::make_topics() {
+  for (const auto& topic : settings_.to.topics()) {
+    if (auto failed = bus_->create_topic(topic, settings_.to.options()))
       return failed;
-    std::vector<bus::message> tail;
-    while (tail.empty() || tail.back().offset + 1 < end) {
-      auto had = tail.size();
-      if (auto failed = (*reader)->poll(5s, 64 << 20, tail))
-        return failed;
-      if (tail.size() == had)
-        return unavailable("topic " + settings_.topic + " does not give its last messages");
-    }
-    next = std::max(next, highest_id(tail) + unstored_ids_max);
+    auto held = bus_->ranges(topic);
+    if (!held)
+      return held.error();
+    // The partition of a row depends on the number: another one would break the order of its
+    // changes while older ones are unread.
+    if (auto wanted = settings_.to.options().partitions; held->size() != size_t(wanted))
+      return rejected("topic " + topic + " has " + std::to_string(held->size()) +
+                      " partitions, but partitions: says " + std::to_string(wanted) +
+                      ": set partitions: " + std::to_string(held->size()) +
+                      ", or give the source another topic once every flow is at the end of this one");
   }
-  return next;
+  return {};
 }
 
-error extraction::pass_stages(std::vector<ums::batch>& batches, std::vector<bad_row>& bad) {
-  if (stages_.empty() || (batches.empty() && bad.empty()))
+result<bus_tail> extraction::read_held() {
+  auto client = "rtdp-" + settings_.name + "-tail";
+  auto topics = settings_.to.topics();
+  if (stored_.next_id > 0)
+    return read_tail(*bus_, client, topics, stored_.next_id);
+  auto next = id_behind(*bus_, client, topics);
+  if (!next)
+    return next.error();
+  stored_.next_id = *next;
+  if (auto failed = store_->save("source." + settings_.name,
+                                 {{"position", ""}, {"next_id", std::to_string(*next)}}))
+    return failed;
+  return bus_tail{};
+}
+
+error extraction::pass_stages(collector::taken& taken) {
+  if (stages_.empty() || (taken.begun.empty() && taken.batches.empty() && taken.bad.empty()))
     return {};
   auto where = driver_->progress().place;
-  for (auto& s : stages_)
-    if (auto failed = s->apply(batches, bad, where))
+  for (auto& s : stages_) {
+    if (auto failed = s->begin(taken.begun, where))
       return failed;
-  std::erase_if(batches, [](const ums::batch& b) { return b.rows() == 0; });
+    if (auto failed = s->apply(taken.batches, taken.bad, where))
+      return failed;
+  }
+  std::erase_if(taken.batches, [](const ums::batch& b) { return b.rows() == 0; });
   return {};
+}
+
+source_progress extraction::progress() const {
+  auto out = driver_->progress();
+  for (auto& t : out.tables)
+    for (const auto& s : stages_)
+      t.name = s->published(t.name);
+  return out;
 }
 
 error extraction::snapshot(const snapshot_request& asked) {
@@ -153,27 +155,51 @@ result<step_outcome> extraction::step(std::chrono::milliseconds wait) {
   bool more = collector_->full();
   auto taken = collector_->take();
   step_outcome outcome;
-  if (auto failed = pass_stages(taken.batches, taken.bad))
+  if (auto failed = pass_stages(taken))
     return failed;
   outcome.dead_letters = taken.bad.size();
   if (auto failed = keep_bad(taken.bad))
     return failed;
-  auto before = publisher_->bytes_total();
-  for (const auto& b : taken.batches) {
-    if (auto failed = publisher_->publish(b))
-      return failed;
-    if (!b.carries_rows())
-      continue;
-    outcome.rows += b.rows();
-    outcome.tables.push_back({b.schema->name, b.rows(), b.schema});
-  }
-  outcome.bytes = publisher_->bytes_total() - before;
+  if (auto failed = publish(taken, outcome))
+    return failed;
   if (!taken.position.empty())
     pending_ = place{std::move(taken.position), taken.next_id};
   if (pending_ && (!more || taken.settle || publisher_->unflushed_bytes() >= settings_.flush_bytes))
     if (auto failed = settle())
       return failed;
   return outcome;
+}
+
+error extraction::publish(const collector::taken& taken, step_outcome& outcome) {
+  auto bytes = publisher_->bytes_total();
+  std::vector<uint64_t> rows(taken.batches.size());
+  std::vector<bad_row> bad;
+  auto cut = taken.position.empty() ? INT64_MAX : taken.next_id;
+  for (bool below : {true, false})
+    for (size_t i = 0; i < taken.batches.size(); ++i) {
+      const auto& b = taken.batches[i];
+      auto middle = rows_below(b, cut);
+      auto had = publisher_->rows_total();
+      if (auto failed = publisher_->publish(below ? ums::slice{&b, 0, middle}
+                                                  : ums::slice{&b, middle, b.rows() - middle},
+                                            bad))
+        return failed;
+      rows[i] += publisher_->rows_total() - had;
+    }
+  for (size_t i = 0; i < rows.size(); ++i)
+    if (rows[i] > 0) {
+      const auto& schema = taken.batches[i].schema;
+      outcome.rows += rows[i];
+      outcome.tables.push_back({schema->name, rows[i], schema});
+    }
+  outcome.bytes = publisher_->bytes_total() - bytes;
+  outcome.dead_letters += bad.size();
+  if (bad.empty())
+    return {};
+  if (auto place = driver_->progress().place; !place.empty())
+    for (auto& row : bad)
+      row.reason += "; read at " + place;
+  return keep_bad(bad);
 }
 
 error extraction::settle() {
@@ -195,7 +221,8 @@ error extraction::mark() {
   // A mark must not overtake rows that the driver has read: they are published at the end of each
   // step.
   auto until = driver_->progress().complete_until_us;
-  std::vector<ums::batch> marks;
+  collector::taken taken{};
+  auto& marks = taken.batches;
   for (const auto& t : driver_->progress().tables) {
     auto schema = std::make_shared<ums::schema>();
     schema->name = t.name;
@@ -203,17 +230,17 @@ error extraction::mark() {
         {.name = std::string(ums::id_name), .type = ums::type::long_, .nullable = false},
         {.name = std::string(ums::ts_name), .type = ums::type::datetime, .nullable = false}};
     ums::batch b{schema, ums::protocol::increment_heartbeat};
-    // The id of the row before: a mark takes no id of its own, so marks never change what ids rows
-    // get.
-    b.columns[0].append_int(collector_->next_id() - 1);
+    // The highest id on the bus: a mark takes no id of its own, so marks never change what ids
+    // rows get.
+    b.columns[0].append_int(std::max(collector_->next_id() - 1, held_id_));
     b.columns[1].append_int(until ? until : now_us());
     marks.push_back(std::move(b));
   }
-  std::vector<bad_row> none;
-  if (auto failed = pass_stages(marks, none))
+  if (auto failed = pass_stages(taken))
     return failed;
+  std::vector<bad_row> bad;
   for (const auto& b : marks)
-    if (auto failed = publisher_->publish(b))
+    if (auto failed = publisher_->publish(ums::slice::all(b), bad))
       return failed;
   return publisher_->flush(flush_timeout);
 }

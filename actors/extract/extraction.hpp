@@ -24,14 +24,17 @@ namespace rtdp::extract {
 struct extraction_settings {
   /// The source's name; its component name in state and dead letters is "source.<name>".
   std::string name;
-  std::string topic;
-  bus::topic_options topic_options;
+  routing to{{}};
   std::string data_dir;
   size_t rows_max = 50'000;
   /// A message holds about this much; Kafka's own default limit is 1 MB.
   size_t message_bytes = 256 * 1024;
+  /// The largest message that the bus takes.
+  size_t message_bytes_max = 1 << 20;
   /// Unconfirmed bytes on the bus before a flush is waited for.
   size_t flush_bytes = 16 << 20;
+  /// A position may hold the key of the last row read, which may be masked: it is not shown.
+  bool hide_position = false;
   /// Makes what rows pass on their way to the bus, in this order. May be empty.
   std::function<result<std::vector<std::unique_ptr<stage>>>()> make_stages = {};
 };
@@ -74,7 +77,8 @@ public:
 
   /// True when the source has nothing more and all of it is durable on the bus.
   bool idle() const;
-  source_progress progress() const { return driver_->progress(); }
+  /// The driver's, with the tables as they are named on the bus.
+  source_progress progress() const;
   int64_t next_id() const { return stored_.next_id; }
   const std::string& position() const { return stored_.position; }
   /// When the position was stored last; 0 before the first time.
@@ -87,11 +91,14 @@ private:
     int64_t next_id = 1;
   };
   error load();
-  /// The id after the highest on the bus: when the stored state is gone, old ids must not come
-  /// again.
-  result<int64_t> id_behind_tail();
+  error make_topics();
+  /// What the bus holds behind the stored position. Stores where the source begins, so that the
+  /// next run knows it.
+  result<bus_tail> read_held();
+  /// All rows up to the committed position, then those behind it: see tail.hpp.
+  error publish(const collector::taken& taken, step_outcome& outcome);
   error keep_bad(const std::vector<bad_row>& rows);
-  error pass_stages(std::vector<ums::batch>& batches, std::vector<bad_row>& bad);
+  error pass_stages(collector::taken& taken);
   error settle();
 
   extraction_settings settings_;
@@ -105,6 +112,8 @@ private:
   std::optional<state::dead_letter_store> dead_letters_;
   place stored_;
   int64_t stored_us_ = 0;
+  /// The highest id that the bus held behind the position when the source was opened.
+  int64_t held_id_ = 0;
   /// Published, not yet durable.
   std::optional<place> pending_;
 };

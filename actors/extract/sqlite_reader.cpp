@@ -186,6 +186,7 @@ void reader::begin_table(collector& out, const layout& l, int64_t at, bool misse
   else
     at_.pending.push_back({.table = l.table, .after = {}, .rows = 0});
   unsafe_ids_ = fresh_ids_ = true;
+  (void)handle_of(out, l, false);
 }
 
 void reader::end_table(collector& out, const layout& l, int64_t at) {
@@ -267,6 +268,9 @@ void reader::image(collector& out, const layout& l, const state::statement& row,
 collector::handle reader::handle_of(collector& out, const layout& l, bool keys_only) {
   auto [at, added] = handles_.try_emplace({l.id, keys_only});
   if (added) {
+    // The whole version first, whatever its first row lacks.
+    if (keys_only)
+      (void)handle_of(out, l, false);
     auto fields = l.fields();
     if (keys_only)
       std::erase_if(fields, [](const ums::field& f) { return !f.key; });

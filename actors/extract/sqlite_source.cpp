@@ -22,6 +22,9 @@ constexpr auto trim_pause = 1s;
 constexpr int64_t trim_at_once = 1000;
 struct options {
   std::string source, path, log;
+  /// As the file has them; stars are not replaced yet.
+  std::vector<wanted_table> items;
+  /// Those that there are.
   std::vector<wanted_table> tables;
   milliseconds poll_interval, busy_timeout, keep_log;
   size_t chunk_rows;
@@ -42,6 +45,7 @@ private:
   error resume(const std::string& stored);
   error turn(collector& out, bool& worked);
   error follow_schema();
+  error expand();
 
   options options_;
   state::database db_;
@@ -76,9 +80,41 @@ error sqlite_driver::open_file() {
   return {};
 }
 
+/// The first item that stands for a table wins: `[orders, "or*"]`.
+error sqlite_driver::expand() {
+  auto names = table_names(db_);
+  if (!names)
+    return names.error();
+  std::vector<wanted_table> out;
+  auto add = [&](const std::string& name, bool before_images) {
+    if (std::none_of(out.begin(), out.end(), [&](auto& t) { return t.name == name; }))
+      out.push_back({name, before_images});
+  };
+  for (const auto& item : options_.items) {
+    if (!has_star(item.name)) {
+      add(plain_name(item.name), item.before_images);
+      continue;
+    }
+    auto pattern = glob_of("sqlite", options_.source, "main", item.name);
+    if (!pattern)
+      return pattern.error();
+    auto before = out.size();
+    for (const auto& name : *names)
+      if (!name.starts_with(options_.log) &&
+          pattern->matches({"sqlite", options_.source, "main", name}))
+        add(name, item.before_images);
+    if (out.size() == before && options_.tables.empty())
+      return rejected("no table is named like " + item.name);
+  }
+  options_.tables = std::move(out);
+  return {};
+}
+
 result<std::vector<ums::schema>> sqlite_driver::describe() {
   options_.busy_timeout = std::min(options_.busy_timeout, describe_time);
   if (auto failed = open_file())
+    return failed.in(options_.path);
+  if (auto failed = expand())
     return failed.in(options_.path);
   std::vector<ums::schema> out;
   for (const auto& t : options_.tables) {
@@ -93,6 +129,8 @@ result<std::vector<ums::schema>> sqlite_driver::describe() {
 
 error sqlite_driver::open(const std::string& stored) {
   if (auto failed = open_file())
+    return failed.in(options_.path);
+  if (auto failed = expand())
     return failed.in(options_.path);
   log_ = change_log(db_, options_.log);
   if (auto failed = log_.capture(options_.tables))
@@ -194,6 +232,8 @@ error sqlite_driver::follow_schema() {
     return schema.error();
   if (*schema == log_.schema_version())
     return {};
+  if (auto failed = expand())
+    return failed;
   return log_.capture(options_.tables);
 }
 
@@ -245,7 +285,10 @@ config::spec make_spec() {
             "without a primary key is keyed by its rowid.")
           .required()
           .of(with_table_options(
-              {field("name", std::string{}, "The table, exactly as it was created.").required(),
+              {field("name", std::string{},
+                     "The table, exactly as it was created; `*` stands for any text, also in "
+                     "tables that come later.")
+                   .required(),
                field("before_images", false,
                      "Log the row before each update too (op b directly before u).")})));
   spec.add(field("poll_interval", milliseconds{20}, "How often to look for new changes.")
@@ -273,13 +316,14 @@ options read_options(const std::string& name, const config::section& s) {
   options o{.source = name,
             .path = s.text("path"),
             .log = s.text("log"),
+            .items = {},
             .tables = {},
             .poll_interval = s.duration("poll_interval"),
             .busy_timeout = s.duration("busy_timeout"),
             .keep_log = s.duration("keep_log"),
             .chunk_rows = size_t(s.integer("chunk_rows"))};
   for (const auto& t : s.get<config::sections>("tables"))
-    o.tables.push_back({plain_name(t.text("name")), t.flag("before_images")});
+    o.items.push_back({t.text("name"), t.flag("before_images")});
   return o;
 }
 
@@ -296,7 +340,8 @@ result<std::vector<ums::schema>> describe_file(const std::string& name, const co
 kind sqlite_source() {
   return {make_spec(), &make, &describe_file,
           [](const std::string& source, const std::string& item) {
-            return pattern_of("sqlite", source, "main", plain_name(item));
+            return has_star(item) ? glob_of("sqlite", source, "main", item)
+                                  : pattern_of("sqlite", source, "main", plain_name(item));
           }};
 }
 

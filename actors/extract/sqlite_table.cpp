@@ -115,6 +115,22 @@ std::string plain_name(std::string_view name) {
   return out;
 }
 
+result<std::vector<std::string>> table_names(state::database& db) {
+  auto row = db.prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = "
+                        "'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name");
+  if (!row)
+    return row.error();
+  std::vector<std::string> out;
+  for (;;) {
+    auto more = row->step();
+    if (!more)
+      return more.error();
+    if (!*more)
+      return out;
+    out.emplace_back(utf8(*row, 0));
+  }
+}
+
 std::string_view utf8(const state::statement& row, int at) {
   auto stmt = row.handle();
   auto data = sqlite3_column_type(stmt, at) == SQLITE_BLOB

@@ -51,6 +51,9 @@ struct table_shape {
   bool key_never_null = false;
 };
 
+/// The ordinary tables of the file, in the order of their names, without SQLite's own.
+result<std::vector<std::string>> table_names(state::database& db);
+
 /// Reads a table's shape. `rejected` with what there is, when it is missing, not an ordinary table,
 /// or has a column that UMS keeps for itself.
 result<table_shape> describe(state::database& db, const std::string& table);

@@ -27,6 +27,26 @@ void append_quoted(std::string_view part, std::string& out) {
   out += '"';
 }
 
+/// Whether `text` is what `glob` says, where each star stands for any text. Goes back to the last
+/// star only, so it takes at most the product of both lengths.
+bool glob_matches(std::string_view glob, std::string_view text) {
+  size_t g = 0, t = 0, star = glob.npos, from = 0;
+  while (t < text.size())
+    if (g < glob.size() && glob[g] == '*') {
+      star = g++;
+      from = t;
+    } else if (g < glob.size() && glob[g] == text[t]) {
+      ++g;
+      ++t;
+    } else if (star != glob.npos) {
+      g = star + 1;
+      t = ++from;
+    } else {
+      return false;
+    }
+  return glob.find_first_not_of('*', g) == glob.npos;
+}
+
 /// Cuts parts off the front of a name and knows where it stands.
 class cutter {
 public:
@@ -82,11 +102,8 @@ private:
       if (text_[at_] == '"' || is_blank(text_[at_]))
         return wrong("a name with a blank or a quote stands in double quotes");
     part = text_.substr(begin, at_ - begin);
-    any = part == "*";
-    if (any || part.find('*') == part.npos)
-      return {};
-    at_ = begin + part.find('*');
-    return wrong("* stands for a whole part; a name with a star stands in double quotes");
+    any = part.find('*') != part.npos;
+    return {};
   }
 
   std::string_view text_;
@@ -134,7 +151,7 @@ std::string ns::text() const {
     if (i > 0)
       out += '.';
     if (any_[i])
-      out += '*';
+      out += parts_[i];
     else if (needs_quotes(parts_[i]))
       append_quoted(parts_[i], out);
     else
@@ -154,7 +171,8 @@ bool ns::is_pattern() const {
 
 bool ns::matches(const ns& name) const {
   for (size_t i = 0; i < parts_.size(); ++i)
-    if (!any_[i] && (name.any_[i] || parts_[i] != name.parts_[i]))
+    if (any_[i] ? parts_[i] != "*" && !glob_matches(parts_[i], name.parts_[i])
+                : name.any_[i] || parts_[i] != name.parts_[i])
       return false;
   return true;
 }

@@ -30,9 +30,9 @@ public:
   ns(std::string datastore, std::string instance, std::string database, std::string table,
      std::string version = "0", std::string db_partition = "0", std::string table_partition = "0");
 
-  /// Reads a name or a pattern. A part with a dot, a star, a blank or a quote stands in double
-  /// quotes, doubled inside, as SQL writes it. Missing trailing parts are `*`. Rejects more than
-  /// seven parts, an empty part and an open quote, and says at which character.
+  /// Reads a name or a pattern: a star stands for any text, `orders_*`. A part with a dot, a star of
+  /// its own, a blank or a quote stands in double quotes, doubled inside, as SQL writes it. Missing
+  /// trailing parts are `*`. Rejects an eighth part, an empty one, an open quote, and says where.
   static result<ns> parse(std::string_view text);
 
   /// The same for text that goes on after the seventh part, as keys of other systems do: what
@@ -49,7 +49,7 @@ public:
   /// True when any part is the wildcard.
   bool is_pattern() const;
 
-  /// Part by part: equal, or a wildcard on this side. A wildcard is a part that is exactly an
+  /// Part by part: equal, or what a wildcard on this side stands for. A wildcard is a part with an
   /// unquoted `*`; a table really named `*` is written `"*"` and matches only itself.
   bool matches(const ns& name) const;
 

@@ -10,7 +10,7 @@ MAY_INCLUDE = {
     "config": {"config"},
     "runtime/core": {"runtime/core"},
     "runtime/ums": {"runtime/ums", "runtime/core"},
-    "runtime/state": {"runtime/state", "runtime/core"},
+    "runtime/state": {"runtime/state", "runtime/ums", "runtime/core"},
     "runtime/bus": {"runtime/bus", "runtime/state"} | CORE,
     "runtime/sql": {"runtime/sql", "runtime/ums", "runtime/core"},
     "runtime/ops": {"runtime/ops"} | CORE,
