@@ -1,5 +1,6 @@
 #include "config/pipeline.hpp"
 
+#include "config/check_sources.hpp"
 #include "config/words.hpp"
 
 #include <fmt/format.h>
@@ -78,7 +79,8 @@ public:
   void run() {
     section nothing;
     add(spec{"file", ""}.parse(root_, "", nothing,
-                               {"node", "bus", "sources", "streams", "sinks", "flows", "nodes"}));
+                               {"node", "bus", "sources", "streams", "sinks", "flows", "alarms",
+                                "nodes"}));
     if (const auto* nodes = root_.find("nodes"))
       report(*nodes, "nodes",
              "a cluster needs a build of rtdp with cluster support, which this one does not have; "
@@ -86,9 +88,11 @@ public:
     check_node();
     check_bus();
     check_components("sources", "source", kinds_.sources, out_.sources);
+    add(check_sources(kinds_, out_.sources, part("sources"), problems_));
     check_streams();
     check_components("sinks", "sink", kinds_.sinks, out_.sinks);
     each("flows", [this](const tree& flow, const std::string& path) { check_flow(flow, path); });
+    add(check_alarms(root_.find("alarms"), kinds_.check_pattern, out_.alarms));
   }
 
 private:

@@ -3,6 +3,7 @@
 /// component: the kinds come in a `catalogue`.
 #pragma once
 
+#include "config/alarms.hpp"
 #include "config/load.hpp"
 #include "config/spec.hpp"
 
@@ -23,6 +24,10 @@ struct catalogue {
   /// What is wrong with a step's settings beyond its spec (the syntax of its SQL); empty when
   /// nothing is. May be absent.
   std::function<std::string(const std::string& kind, const section& settings)> check_step;
+  /// What is wrong with a source's settings beyond its spec (rules, expressions); paths are relative
+  /// to the source. May be absent.
+  std::function<std::vector<problem>(const std::string& kind, const section& settings)>
+      check_source = {};
 };
 
 /// A bus, source or sink.
@@ -86,6 +91,7 @@ struct pipeline {
   std::vector<stream_settings> streams;
   std::vector<component> sinks;
   std::vector<flow_settings> flows;
+  alarm_settings alarms;
 };
 
 /// The settings that no component declares: of the node, of a stream, of a flow. A flow's `steps:`

@@ -112,7 +112,7 @@ std::string sample_lines(const spec& s, const std::string& indent) {
   return out;
 }
 
-enum class group { node, bus, source, stream, sink, flow, step };
+enum class group { node, bus, source, stream, sink, flow, step, alarms };
 
 /// One kind on the page.
 struct entry {
@@ -139,6 +139,8 @@ std::string example_of(const entry& e) {
     return "streams:\n  main:\n" + sample_lines(e.kind, "    ");
   case group::flow:
     return "flows:\n  orders:\n" + sample_lines(e.kind, "    ");
+  case group::alarms:
+    return "alarms:\n" + sample_lines(e.kind, "  ");
   case group::step:
     break;
   }
@@ -163,6 +165,7 @@ std::vector<entry> entries(const catalogue& kinds) {
   add(group::sink, kinds.sinks);
   add(group::flow, {flow_spec()});
   add(group::step, kinds.steps);
+  add(group::alarms, {alarms_spec()});
   return out;
 }
 
@@ -183,6 +186,9 @@ const char* heading(group g) {
            "kind.\n";
   case group::flow:
     return "## Flows\n\n`flows:` is a mapping from names to these settings and `steps:`.\n";
+  case group::alarms:
+    return "## Alarms\n\n`alarms:` holds these settings. Each alarm is told once when its condition "
+           "begins and once when it is over.\n";
   case group::step:
     break;
   }
@@ -206,6 +212,7 @@ sources: {shop: {kind: …}}  # what is read
 streams: {main: {}}         # who reads the bus for flows
 sinks:   {dw: {kind: …}}    # where to write
 flows:   {orders: {…}}      # what goes where, and how it changes on the way
+alarms:  {latency: 5s}      # what is worth telling a person
 ```
 
 ## How values are written

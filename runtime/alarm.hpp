@@ -8,7 +8,7 @@
 namespace rtdp::runtime {
 
 struct alarm {
-  /// What is wrong: "latency", "silence", "errors", "retained_log", "failed".
+  /// What is wrong: "latency", "heartbeat", "silence", "errors", "retained_log", "failed".
   std::string condition;
   /// "source", "table", "flow", "sink", and its name.
   std::string component, name;

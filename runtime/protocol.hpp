@@ -27,7 +27,8 @@ struct delivery {
   std::string partition;
   int64_t first_offset = 0;
   int64_t next_offset = 0;
-  /// When the rows left the bus, for the latency per stage.
+  /// When the bus took them and when they left it, for the latency per stage.
+  int64_t bus_us = 0;
   int64_t read_us = 0;
 };
 
@@ -162,6 +163,8 @@ using flow_actor = caf::typed_actor<
     caf::replies_to<atom::idle>::with<bool>,
     // Lets what is in flight be written, stores progress, then ends with exit_reason::normal.
     caf::reacts_to<atom::stop>,
+    // The HEARTBEAT of this source was started again: its marks are told to this one from now on.
+    caf::reacts_to<atom::join, std::string, caf::strong_actor_ptr>,
     // INTERNAL: asks SINK for the stored progress and joins STREAM.
     caf::reacts_to<atom::open>,
     // INTERNAL: once a second: stores progress without rows, reports.
@@ -195,7 +198,8 @@ using sink_actor = caf::typed_actor<
 
 /// HEARTBEAT: sends marks through one source's data path and sees them come out.
 using heartbeat_actor = caf::typed_actor<
-    // A flow applied a mark: flow, namespace, time of the mark.
+    // A flow applied a mark: flow, namespace, time of the mark. An empty namespace: a person stopped
+    // the flow, and nobody waits for its marks.
     caf::reacts_to<atom::seen, std::string, std::string, int64_t>,
     // Its SOURCE was started again: marks go to this one from now on.
     caf::reacts_to<atom::join, caf::strong_actor_ptr>,
@@ -217,12 +221,20 @@ using alarm_actor = caf::typed_actor<
     // INTERNAL: looks again.
     caf::reacts_to<atom::tick>>;
 
+/// CHANNEL: takes the notices of ALARM out of the house, in their order.
+using channel_actor = caf::typed_actor<
+    // The event ("began", "lasts", "ended") and its alarm. Answers when somebody took it, by
+    // retrying while nobody does; `rejected` when nobody ever will.
+    caf::replies_to<atom::deliver, std::string, alarm>::with<bool>,
+    // INTERNAL: tries again after a failure.
+    caf::reacts_to<atom::retry>>;
+
 /// NODE: starts, supervises and stops everything on this machine.
 using node_actor = caf::typed_actor<
-    // Starts a flow that is stopped or failed.
-    caf::replies_to<atom::start, std::string>::with<bool>,
-    // Stops a flow; answers when it has ended.
-    caf::replies_to<atom::stop, std::string>::with<bool>,
+    // Starts a source or a flow ("source" or "flow", its name) that is stopped or failed.
+    caf::replies_to<atom::start, std::string, std::string>::with<bool>,
+    // Stops a source or a flow; answers when it has ended.
+    caf::replies_to<atom::stop, std::string, std::string>::with<bool>,
     // Runs a dead letter of a flow (name, UMS message) through again; true when it was applied.
     caf::replies_to<atom::replay, std::string, std::string>::with<bool>,
     // Hands the order to its source; answers when it is stored.

@@ -18,8 +18,11 @@ void tell(self_pointer self, std::string state, std::string reason = "") {
   s.known.state = std::move(state);
   s.known.reason = std::move(reason);
   s.known.figures["dead_letters"] = s.dead_letters;
-  if (s.complete_until_us > 0) {
-    auto lag = std::max<int64_t>(0, now_us() - s.complete_until_us);
+  if (!s.complete_until_us.empty()) {
+    // The slowest source tells, so that one that stands still does not hide behind the others.
+    auto oldest = std::min_element(s.complete_until_us.begin(), s.complete_until_us.end(),
+                                   [](auto& a, auto& b) { return a.second < b.second; });
+    auto lag = std::max<int64_t>(0, now_us() - oldest->second);
     s.known.figures["lag_us"] = lag;
     s.env.metrics->lag_seconds({.flow = s.settings.name}).Set(double(lag) / 1e6);
   }
@@ -59,17 +62,41 @@ void keep_stored(self_pointer self, const state::progress& p) {
   self->state.stored_us = now_us();
 }
 
-void observe(self_pointer self, const runtime::delivery& d, int64_t done_us) {
+void observe(self_pointer self, const flow_state::under_way& u, int64_t done_us) {
   auto& s = self->state;
+  const auto& d = u.what;
   const auto& name = s.settings.name;
   if (d.data->rows() == 0 || d.data->kind == ums::protocol::initial_data)
     return;
   auto committed_us = d.data->timestamps().back();
   s.env.metrics->end_to_end_latency({name}).Observe(double(done_us - committed_us) / 1e6);
-  s.env.metrics->stage_latency({.flow = name, .stage = "read"})
-      .Observe(double(d.read_us - committed_us) / 1e6);
-  s.env.metrics->stage_latency({.flow = name, .stage = "sink"})
-      .Observe(double(done_us - d.read_us) / 1e6);
+  auto stage = [&](const char* word, int64_t from_us, int64_t to_us) {
+    s.env.metrics->stage_latency({.flow = name, .stage = word})
+        .Observe(double(std::max<int64_t>(0, to_us - from_us)) / 1e6);
+  };
+  stage("read", committed_us, d.read_us);
+  // A replayed dead letter did not come from the bus.
+  if (d.bus_us > 0) {
+    stage("extract", committed_us, d.bus_us);
+    stage("bus", d.bus_us, d.read_us);
+  }
+  stage("step", d.read_us, u.stepped_us);
+  stage("sink", u.stepped_us, done_us);
+}
+
+/// Time of the mark that has come through every partition of the delivery's topic, so that the
+/// slowest one tells; nothing while one has brought none.
+std::optional<int64_t> marked_everywhere(flow_state& s, const runtime::delivery& d) {
+  auto topic = d.partition.substr(0, d.partition.rfind('/'));
+  auto& marks = s.marks_us[topic];
+  auto& last = marks[d.partition];
+  last = std::max(last, d.data->timestamps().back());
+  auto known = s.settings.partitions.find(topic);
+  if (known != s.settings.partitions.end() && marks.size() < size_t(known->second))
+    return {};
+  auto slowest = std::min_element(marks.begin(), marks.end(),
+                                  [](auto& a, auto& b) { return a.second < b.second; });
+  return slowest->second;
 }
 
 /// A mark came out at the end of the flow.
@@ -77,9 +104,13 @@ void arrived(self_pointer self, const runtime::delivery& d) {
   auto& s = self->state;
   if (d.data->kind != ums::protocol::increment_heartbeat || d.data->rows() == 0)
     return;
-  auto marked_us = d.data->timestamps().back();
-  s.complete_until_us = std::max(s.complete_until_us, marked_us);
+  auto everywhere = marked_everywhere(s, d);
+  if (!everywhere)
+    return;
+  auto marked_us = *everywhere;
   const auto& name = d.data->schema->name;
+  auto& until_us = s.complete_until_us[name[ums::ns::instance]];
+  until_us = std::max(until_us, marked_us);
   auto heartbeat = s.settings.heartbeats.find(name[ums::ns::instance]);
   if (heartbeat != s.settings.heartbeats.end())
     self->send(heartbeat->second, runtime::atom::seen_v, s.settings.name, name.text(), marked_us);
@@ -113,7 +144,7 @@ void written(self_pointer self, const runtime::write_receipt& receipt) {
   s.known.figures["rows_out"] += int64_t(receipt.rows);
   s.env.metrics->rows_out({.flow = s.settings.name}).Increment(double(receipt.rows));
   if (at->unwritten == 0)
-    observe(self, at->what, receipt.done_us);
+    observe(self, *at, receipt.done_us);
   if (s.dead_letters > s.settings.dead_letters_max)
     return give_up(self,
                    rejected(std::to_string(s.dead_letters) +
@@ -135,9 +166,13 @@ void take(self_pointer self, const runtime::delivery& d, bool costs_credit,
     return reply.deliver(runtime::to_caf(orders.error()));
   if (!orders)
     return give_up(self, orders.error());
-  s.queue.push_back({d, s.work->progress(), orders->size(), costs_credit});
-  if (orders->empty())
+  s.queue.push_back({d, s.work->progress(), orders->size(), costs_credit, now_us()});
+  if (orders->empty()) {
+    // What a truncate took since, or a before-image: there is nothing to apply any more.
+    if (reply.pending())
+      reply.deliver(true);
     return retire(self);
+  }
   auto refused = std::make_shared<uint64_t>(0);
   for (size_t i = 0; i < orders->size(); ++i) {
     bool last = i + 1 == orders->size();
@@ -249,6 +284,10 @@ flow_actor(self_pointer self, runtime::environment env, flow_settings settings,
       [self](runtime::atom::stop) {
         self->state.stopping = true;
         end_if_stopped(self);
+      },
+      [self](runtime::atom::join, const std::string& source, const caf::strong_actor_ptr& next) {
+        self->state.settings.heartbeats[source] =
+            caf::actor_cast<runtime::heartbeat_actor>(next);
       },
       [self](runtime::atom::open) { open(self); },
       [self](runtime::atom::tick) { tick(self); },

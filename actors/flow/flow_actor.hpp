@@ -9,6 +9,7 @@
 #include <caf/typed_event_based_actor.hpp>
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,8 @@ struct flow_settings {
   /// As the file names them, for lists.
   std::string sink, stream;
   std::vector<std::string> topics;
+  /// By topic; one that is missing has a single partition.
+  std::map<std::string, int32_t> partitions = {};
   int64_t epoch = 0;
   /// Batches under way from STREAM to SINK at once: bounds memory, keeps SINK busy.
   uint32_t credit = 4;
@@ -47,12 +50,16 @@ struct flow_state {
     /// Orders that SINK has not answered yet.
     size_t unwritten = 0;
     bool costs_credit = true;
+    int64_t stepped_us = 0;
   };
   std::deque<under_way> queue;
   /// What is applied, and what of it the sink has stored.
   state::progress applied, stored;
-  /// Time of the last mark that came through: everything committed before it is in the target.
-  int64_t complete_until_us = 0;
+  /// Time of the last mark of each source that came through: everything that was committed in it
+  /// before is in the target.
+  std::map<std::string, int64_t> complete_until_us;
+  /// By topic: time of the last mark that came through each partition.
+  std::map<std::string, std::map<std::string, int64_t>> marks_us;
   int64_t dead_letters = 0;
   int64_t stored_us = 0;
   bool joined = false;

@@ -78,7 +78,9 @@ error reading::join(const std::string& flow, const ums::ns& pattern,
   std::map<bus::partition, int64_t> from;
   for (const auto& topic : topics) {
     // The source may come later than its flows.
-    if (auto failed = bus_->create_topic(topic, {}))
+    auto options = settings_.topics.find(topic);
+    if (auto failed = bus_->create_topic(
+            topic, options == settings_.topics.end() ? bus::topic_options{} : options->second))
       return failed;
     auto ranges = bus_->ranges(topic);
     if (!ranges)
@@ -160,7 +162,8 @@ error reading::poll(group& g, std::chrono::milliseconds wait) {
     decoded batches;
     if (auto failed = decode(g, list, batches))
       return failed;
-    queue(g, from, list.front()->offset, list.back()->offset + 1, std::move(batches));
+    queue(g, from, list.front()->offset, list.back()->offset + 1, list.back()->timestamp_ms * 1000,
+          std::move(batches));
     g.position[from] = list.back()->offset + 1;
   }
   return {};
@@ -192,7 +195,7 @@ error reading::decode(group& g, const std::vector<const bus::message*>& messages
 }
 
 void reading::queue(group& g, const bus::partition& from, int64_t first, int64_t next,
-                    decoded batches) {
+                    int64_t bus_us, decoded batches) {
   std::vector<ums::batch_ptr> shared;
   for (auto& [name, list] : batches)
     for (auto& b : list) {
@@ -207,7 +210,7 @@ void reading::queue(group& g, const bus::partition& from, int64_t first, int64_t
         continue;
       // Tables passed each other: only the last batch of the lot completes its offsets. Should the
       // flow die between two of them, the ids tell which rows were applied.
-      f->queue.push_back({b, from.text(), first, first, read_us});
+      f->queue.push_back({b, from.text(), first, first, bus_us, read_us});
       f->queue_bytes += b->bytes();
       last = &f->queue.back();
     }
@@ -281,6 +284,7 @@ batch_in_order reading::next(const std::string& flow) {
     for (size_t i = 0; i < all.columns.size(); ++i)
       all.columns[i].append(more.data->columns[i], 0, more.data->rows());
     b.next_offset = more.next_offset;
+    b.bus_us = more.bus_us;
   }
   b.data = std::make_shared<const ums::batch>(std::move(all));
   return b;

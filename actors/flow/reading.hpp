@@ -28,6 +28,8 @@ struct batch_in_order {
   int64_t first_offset = 0;
   /// Everything before it has been handed out once this batch is applied.
   int64_t next_offset = 0;
+  /// When the bus took its last message, in whole milliseconds, and when that was read.
+  int64_t bus_us = 0;
   int64_t read_us = 0;
 };
 
@@ -38,6 +40,8 @@ struct reading_settings {
   /// A flow's queue is full at so many batches, or so many bytes.
   size_t queue_batches = 8;
   size_t queue_bytes = 64 << 20;
+  /// How a topic is made that a flow needs before its source has made it.
+  std::map<std::string, bus::topic_options> topics = {};
 };
 
 class reading {
@@ -84,7 +88,8 @@ private:
   bool wanted(group& g, const std::string& key) const;
   error poll(group& g, std::chrono::milliseconds wait);
   error decode(group& g, const std::vector<const bus::message*>& messages, decoded& out);
-  void queue(group& g, const bus::partition& from, int64_t first, int64_t next, decoded batches);
+  void queue(group& g, const bus::partition& from, int64_t first, int64_t next, int64_t bus_us,
+             decoded batches);
   error keep(const bus::message& m, const std::string& reason, const std::string& bytes);
   void split_full();
   void merge_equal();

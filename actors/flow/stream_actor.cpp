@@ -46,7 +46,8 @@ void hand_out(self_pointer self) {
         break;
       --m.credit;
       self->send(m.flow, runtime::atom::deliver_v,
-                 runtime::delivery{b.data, b.partition, b.first_offset, b.next_offset, b.read_us});
+                 runtime::delivery{b.data, b.partition, b.first_offset, b.next_offset, b.bus_us,
+                                   b.read_us});
     }
 }
 

@@ -26,7 +26,12 @@ void log_change(const runtime::report& r) {
 }
 
 void merge(self_pointer self, const runtime::report& news) {
-  auto& known = self->state.reports[{news.component, news.name}];
+  auto& reports = self->state.reports;
+  // "As before" says nothing of a component that was never told: a table that left the file while
+  // its last marks were still on the bus.
+  if (news.state.empty() && !reports.contains({news.component, news.name}))
+    return;
+  auto& known = reports[{news.component, news.name}];
   bool changed = !news.state.empty() && (known.state != news.state || known.reason != news.reason);
   known.component = news.component;
   known.name = news.name;

@@ -2,11 +2,56 @@
 
 #include "runtime/core/time.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace rtdp::heartbeat {
 
 namespace {
 
 using self_pointer = runtime::heartbeat_actor::stateful_pointer<heartbeat_state>;
+
+void seen(self_pointer self, const std::string& flow, const std::string& ns, int64_t marked_us) {
+  auto& s = self->state;
+  if (ns.empty()) {
+    s.seen.erase(flow);
+    return;
+  }
+  auto name = ums::ns::parse(ns);
+  if (!name)
+    return;
+  for (auto part : {ums::ns::version, ums::ns::db_partition, ums::ns::table_partition})
+    name->set(part, "0");
+  auto& last = s.seen[flow][std::move(*name)];
+  // A flow that was started again reads marks that it saw before.
+  if (marked_us > last.marked_us)
+    last = {ns, marked_us};
+  s.env.metrics->lag_seconds({.source = s.source, .table = ns})
+      .Set(double(now_us() - marked_us) / 1e6);
+}
+
+/// The slowest flow tells how late a table's data is. Returns the slowest table's mark.
+int64_t tell_tables(self_pointer self) {
+  auto& s = self->state;
+  for (auto& [ns, marked_us] : s.told)
+    marked_us = 0;
+  int64_t oldest = 0;
+  for (const auto& [flow, tables] : s.seen)
+    for (const auto& [name, last] : tables) {
+      auto& slowest = s.told[last.ns];
+      slowest = slowest == 0 ? last.marked_us : std::min(slowest, last.marked_us);
+      oldest = oldest == 0 ? last.marked_us : std::min(oldest, last.marked_us);
+    }
+  for (auto at = s.told.begin(); at != s.told.end();) {
+    runtime::report r;
+    r.component = "table";
+    r.name = at->first;
+    r.figures["marked_us"] = at->second;
+    self->send(s.env.feedback, runtime::atom::status_v, std::move(r));
+    at = at->second == 0 ? s.told.erase(at) : std::next(at);
+  }
+  return oldest;
+}
 
 void tick(self_pointer self) {
   auto& s = self->state;
@@ -17,11 +62,7 @@ void tick(self_pointer self) {
   r.component = "source";
   r.name = s.source;
   r.figures["marks_sent"] = s.sent;
-  // The slowest flow tells how late the source's data is.
-  int64_t oldest = 0;
-  for (const auto& [who, marked_us] : s.seen)
-    oldest = oldest == 0 ? marked_us : std::min(oldest, marked_us);
-  if (oldest > 0)
+  if (auto oldest = tell_tables(self); oldest > 0)
     r.figures["lag_us"] = std::max<int64_t>(0, now_us() - oldest);
   self->send(s.env.feedback, runtime::atom::status_v, std::move(r));
 }
@@ -40,12 +81,7 @@ runtime::heartbeat_actor::behavior_type heartbeat_actor(self_pointer self, runti
   self->delayed_send(self, interval, runtime::atom::tick_v);
   return {
       [self](runtime::atom::seen, const std::string& flow, const std::string& ns,
-             int64_t marked_us) {
-        auto& last = self->state.seen[flow + " " + ns];
-        last = std::max(last, marked_us);
-        self->state.env.metrics->lag_seconds({.source = self->state.source, .table = ns})
-            .Set(double(now_us() - marked_us) / 1e6);
-      },
+             int64_t marked_us) { seen(self, flow, ns, marked_us); },
       [self](runtime::atom::join, const caf::strong_actor_ptr& next) {
         self->state.target = caf::actor_cast<runtime::source_actor>(next);
       },

@@ -2,6 +2,8 @@
 
 #include "runtime/caf_error.hpp"
 
+#include <caf/actor_registry.hpp>
+
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -19,12 +21,31 @@ constexpr auto tick_interval = 100ms;
 constexpr auto ask_timeout = 10s;
 
 const char* to_string(kind k) {
-  return k == kind::source ? "source" : k == kind::stream ? "stream" : "flow";
+  switch (k) {
+  case kind::source:
+    return "source";
+  case kind::stream:
+    return "stream";
+  case kind::heartbeat:
+    return "heartbeat";
+  case kind::alarm:
+    return "alarm";
+  case kind::flow:
+    break;
+  }
+  return "flow";
 }
+
+/// It has a stage of the stop of its own, and an opinion on whether it is idle.
+bool carries_data(kind k) { return k <= kind::flow; }
 
 moment now(self_pointer self) { return self->clock().now(); }
 
 void tell(self_pointer self, const child& c, std::string state, std::string reason) {
+  // Nobody waits for the marks of a flow that a person stopped.
+  if (c.kind == kind::flow && state == "stopped")
+    for (const auto& [source, heartbeat] : self->state.heartbeats)
+      self->send(heartbeat, runtime::atom::seen_v, c.name, "", int64_t{0});
   runtime::report r;
   r.component = to_string(c.kind);
   r.name = c.name;
@@ -40,20 +61,54 @@ child* find(self_pointer self, kind k, const std::string& name) {
   return nullptr;
 }
 
+void start(self_pointer self, child& c);
+
+void start_heartbeat(self_pointer self, child& c) {
+  auto& s = self->state;
+  auto* source = find(self, kind::source, c.name);
+  if (!source || !source->actor) {
+    // Its source is being restarted; the heartbeat follows it.
+    c.restart_at = now(self) + tick_interval;
+    return;
+  }
+  auto heartbeat = s.plan.sources[c.index].spawn_heartbeat(
+      *self, caf::actor_cast<runtime::source_actor>(source->actor));
+  s.heartbeats[c.name] = heartbeat;
+  c.actor = caf::actor_cast<caf::strong_actor_ptr>(heartbeat);
+  for (const auto& other : s.children)
+    if (other.kind == kind::flow && other.actor)
+      self->send(caf::actor_cast<runtime::flow_actor>(other.actor), runtime::atom::join_v, c.name,
+                 c.actor);
+}
+
+void start_source(self_pointer self, child& c) {
+  c.actor =
+      caf::actor_cast<caf::strong_actor_ptr>(self->state.plan.sources[c.index].spawn(*self));
+  auto* heartbeat = find(self, kind::heartbeat, c.name);
+  if (heartbeat->actor)
+    self->send(caf::actor_cast<runtime::heartbeat_actor>(heartbeat->actor), runtime::atom::join_v,
+               c.actor);
+  else if (!heartbeat->restart_at)
+    start(self, *heartbeat);
+}
+
 void start(self_pointer self, child& c) {
   auto& s = self->state;
+  bool again = c.restart_at.has_value();
   c.restart_at.reset();
   c.stopped = false;
   c.failure.clear();
   if (c.kind == kind::source) {
-    const auto& p = s.plan.sources[c.index];
-    auto source = p.spawn(*self);
-    auto& heartbeat = s.heartbeats[c.name];
-    c.actor = caf::actor_cast<caf::strong_actor_ptr>(source);
-    if (heartbeat)
-      self->send(heartbeat, runtime::atom::join_v, c.actor);
-    else
-      heartbeat = p.spawn_heartbeat(*self, source);
+    start_source(self, c);
+  } else if (c.kind == kind::heartbeat) {
+    start_heartbeat(self, c);
+    if (!c.actor)
+      return;
+  } else if (c.kind == kind::alarm) {
+    c.actor = caf::actor_cast<caf::strong_actor_ptr>(s.plan.spawn_alarm(*self));
+    // `put` leaves what is there already.
+    self->system().registry().erase(caf::atom("alarm"));
+    self->system().registry().put(caf::atom("alarm"), c.actor);
   } else if (c.kind == kind::stream) {
     c.actor = caf::actor_cast<caf::strong_actor_ptr>(s.plan.streams[c.index].spawn(*self));
   } else {
@@ -68,6 +123,9 @@ void start(self_pointer self, child& c) {
         p.spawn(*self, caf::actor_cast<runtime::stream_actor>(stream->actor), s.heartbeats));
   }
   self->monitor(c.actor);
+  // They have no report of their own.
+  if (again && !carries_data(c.kind))
+    tell(self, c, "running", "");
 }
 
 void stop(self_pointer self, const child& c) {
@@ -102,9 +160,11 @@ void stop_all(self_pointer self) {
     return;
   for (auto& c : s.children)
     c.restart_at.reset();
-  for (auto& [name, heartbeat] : s.heartbeats)
-    self->send_exit(heartbeat, caf::exit_reason::kill);
+  for (const auto& c : s.children)
+    if (!carries_data(c.kind) && c.actor)
+      self->send_exit(caf::actor_cast<caf::actor>(c.actor), caf::exit_reason::kill);
   s.heartbeats.clear();
+  self->system().registry().erase(caf::atom("alarm"));
   next_stage(self);
 }
 
@@ -126,7 +186,7 @@ void ended(self_pointer self, child& c, const caf::error& reason) {
   bool wanted = c.stopping_since.has_value();
   tell_stopped(c);
   if (s.stage > 0) {
-    if (stage_done(s))
+    if (carries_data(c.kind) && stage_done(s))
       next_stage(self);
     return;
   }
@@ -177,21 +237,28 @@ void tick(self_pointer self) {
   next_stage(self);
 }
 
-caf::result<bool> start_flow(self_pointer self, const std::string& name) {
-  auto* c = find(self, kind::flow, name);
+/// A source or a flow.
+child* find(self_pointer self, const std::string& component, const std::string& name) {
+  return find(self, component == to_string(kind::source) ? kind::source : kind::flow, name);
+}
+
+caf::result<bool> start_child(self_pointer self, const std::string& component,
+                              const std::string& name) {
+  auto* c = find(self, component, name);
   if (!c)
-    return runtime::to_caf(rejected("no flow named " + name));
+    return runtime::to_caf(rejected("no " + component + " named " + name));
   if (c->actor || c->restart_at)
-    return runtime::to_caf(rejected("flow " + name + " is already started"));
+    return runtime::to_caf(rejected(component + " " + name + " is already started"));
   c->history.forgive();
   start(self, *c);
   return true;
 }
 
-caf::result<bool> stop_flow(self_pointer self, const std::string& name) {
-  auto* c = find(self, kind::flow, name);
+caf::result<bool> stop_child(self_pointer self, const std::string& component,
+                             const std::string& name) {
+  auto* c = find(self, component, name);
   if (!c)
-    return runtime::to_caf(rejected("no flow named " + name));
+    return runtime::to_caf(rejected("no " + component + " named " + name));
   c->restart_at.reset();
   if (!c->actor) {
     c->stopped = true;
@@ -251,7 +318,7 @@ caf::result<bool> idle(self_pointer self) {
   };
   all->waiting = 1;
   for (const auto& c : s.children) {
-    if (c.stopped)
+    if (c.stopped || !carries_data(c.kind))
       continue;
     if (!c.actor) {
       all->idle = false;
@@ -277,15 +344,20 @@ void start_all(self_pointer self) {
     return self->state.children.back();
   };
   for (size_t i = 0; i < s.plan.sources.size(); ++i)
-    add(kind::source, s.plan.sources[i].name, i);
+    add(kind::source, s.plan.sources[i].name, i).stopped = s.plan.sources[i].stopped;
   for (size_t i = 0; i < s.plan.streams.size(); ++i)
     add(kind::stream, s.plan.streams[i].name, i);
   for (size_t i = 0; i < s.plan.flows.size(); ++i)
     add(kind::flow, s.plan.flows[i].name, i).stopped = s.plan.flows[i].stopped;
+  for (size_t i = 0; i < s.plan.sources.size(); ++i)
+    add(kind::heartbeat, s.plan.sources[i].name, i);
+  if (s.plan.spawn_alarm)
+    add(kind::alarm, s.env.node, 0);
   for (auto& c : s.children)
     if (c.stopped)
       tell(self, c, "stopped", "");
-    else
+    // Its SOURCE brings it along.
+    else if (c.kind != kind::heartbeat)
       start(self, c);
 }
 
@@ -299,8 +371,12 @@ runtime::node_actor::behavior_type node_actor(self_pointer self, runtime::enviro
   start_all(self);
   self->delayed_send(self, tick_interval, runtime::atom::tick_v);
   return {
-      [self](runtime::atom::start, const std::string& flow) { return start_flow(self, flow); },
-      [self](runtime::atom::stop, const std::string& flow) { return stop_flow(self, flow); },
+      [self](runtime::atom::start, const std::string& component, const std::string& name) {
+        return start_child(self, component, name);
+      },
+      [self](runtime::atom::stop, const std::string& component, const std::string& name) {
+        return stop_child(self, component, name);
+      },
       [self](runtime::atom::replay, const std::string& flow, const std::string& message) {
         return replay(self, flow, message);
       },

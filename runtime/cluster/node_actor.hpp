@@ -24,6 +24,8 @@ namespace rtdp::cluster {
 struct node_plan {
   struct source {
     std::string name;
+    /// A person stopped it before the last restart of the node.
+    bool stopped = false;
     std::function<runtime::source_actor(caf::local_actor&)> spawn;
     std::function<runtime::heartbeat_actor(caf::local_actor&, runtime::source_actor)>
         spawn_heartbeat;
@@ -44,6 +46,8 @@ struct node_plan {
   std::vector<source> sources;
   std::vector<stream> streams;
   std::vector<flow> flows;
+  /// May be absent. NODE registers what it spawns as `alarm`, where REST finds it.
+  std::function<runtime::alarm_actor(caf::local_actor&)> spawn_alarm = {};
   restart_limits limits;
   /// For a flow that a person stops (below the 5 s that a request waits), and for each of the three
   /// stages of a stop; together below the 10 s of SIGTERM.
@@ -51,7 +55,8 @@ struct node_plan {
 };
 
 struct node_state {
-  enum class kind : uint8_t { source, stream, flow };
+  /// In the order of a stop; the last two are ended at its beginning.
+  enum class kind : uint8_t { source, stream, flow, heartbeat, alarm };
   struct child {
     node_state::kind kind;
     std::string name;
@@ -71,7 +76,8 @@ struct node_state {
   runtime::environment env;
   node_plan plan;
   std::vector<child> children;
-  /// Flows hold them: each outlives its SOURCE and is told of the next one.
+  /// Flows hold them: each outlives its SOURCE and is told of the next one; should one die, the
+  /// flows are told of the one that takes its place.
   std::map<std::string, runtime::heartbeat_actor> heartbeats;
   /// 0 while running, then the stage of the stop.
   int stage = 0;

@@ -27,6 +27,9 @@ pairs pairs_of(const part_labels& l) {
           {"sink", &l.sink}};
 }
 pairs pairs_of(const state_labels& l) { return {{"component", &l.component}, {"state", &l.state}}; }
+pairs pairs_of(const alarm_labels& l) {
+  return {{"component", &l.component}, {"condition", &l.condition}};
+}
 
 template<class T>
 Labels given(const T& labels) {

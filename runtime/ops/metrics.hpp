@@ -50,6 +50,11 @@ struct state_labels {
   std::string component{}, state{};
 };
 
+/// `component` as above; `condition`: "latency", "failed", …
+struct alarm_labels {
+  std::string component{}, condition{};
+};
+
 // -- the metrics ----------------------------------------------------------------------------------
 
 /// What metrics.def says about one metric.

@@ -55,7 +55,8 @@ TEST_CASE("the page tells of every kind once, under its heading") {
                               "\n## Sinks\n",     "\n### postgres\n",
                               "\n### print\n",    "\n## Flows\n",
                               "\n### flow\n",     "\n## Steps\n",
-                              "\n### sql\n",      "\n### dedupe\n"}) {
+                              "\n### sql\n",      "\n### dedupe\n",
+                              "\n## Alarms\n",    "\n### alarms\n"}) {
     CAPTURE(heading);
     auto found = page.find(heading, at);
     REQUIRE(found != std::string::npos);
@@ -80,7 +81,7 @@ TEST_CASE("one kind is told alone, as source and as sink when it is both") {
   CHECK(reference(toy::kinds(), "nope").empty());
   CHECK(reference_names(toy::kinds()) == strings{"node", "embedded", "kafka", "postgres",
                                                  "generator", "stream", "print", "flow", "sql",
-                                                 "dedupe"});
+                                                 "dedupe", "alarms"});
 }
 
 TEST_CASE("every example of the page passes the check") {

@@ -6,6 +6,7 @@
 #include "runtime/system.hpp"
 
 #include <caf/actor_cast.hpp>
+#include <caf/actor_registry.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
@@ -55,6 +56,8 @@ public:
     spawned_.push_back(caf::actor_cast<caf::strong_actor_ptr>(actor));
     return actor;
   }
+
+  caf::actor_registry& registry() { return system_.registry(); }
 
   template<class Handle, class... Ts>
   void send(const Handle& to, Ts&&... xs) {

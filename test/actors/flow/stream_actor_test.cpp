@@ -23,6 +23,7 @@ runtime::flow_actor::behavior_type scripted_flow(runtime::flow_actor::pointer se
       [](atom::replay, const std::string&) { return false; },
       [](atom::idle) { return true; },
       [self](atom::stop) { self->quit(); },
+      [](atom::join, const std::string&, const caf::strong_actor_ptr&) {},
       [](atom::open) {},
       [](atom::tick) {},
   };

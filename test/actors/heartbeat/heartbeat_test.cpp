@@ -35,8 +35,17 @@ struct around_heartbeat {
       system.spawn(heartbeat_actor, around.env, std::string("shop"), system.spawn(marked, marks),
                    std::chrono::milliseconds{1000});
 
-  void seen(const std::string& flow, const std::string& table, int64_t seconds_ago) {
-    system.send(heartbeat, atom::seen_v, flow, table, now_us() - seconds_ago * 1'000'000);
+  void seen(const std::string& flow, const std::string& table, int64_t seconds_ago,
+            const std::string& version = "0") {
+    auto ns = table.empty() ? table : "sqlite.shop.main." + table + "." + version + ".0.0";
+    system.send(heartbeat, atom::seen_v, flow, ns, now_us() - seconds_ago * 1'000'000);
+  }
+  /// How old the last mark of a table is, as lists will tell it; -1: nobody waits for one.
+  int64_t age(const std::string& table, const std::string& version = "0") const {
+    auto figures =
+        around.last("table", "sqlite.shop.main." + table + "." + version + ".0.0").figures;
+    auto marked_us = figures.contains("marked_us") ? figures["marked_us"] : 0;
+    return marked_us > 0 ? (now_us() - marked_us) / 1'000'000 : -1;
   }
   int64_t lag_seconds() const {
     auto figures = around.last("source", "shop").figures;
@@ -106,8 +115,38 @@ TEST_CASE("the slowest flow and table tell the lag") {
   t.seen("orders", "b", 90);
   t.system.advance(1s);
   CHECK(t.lag_seconds() == 20);
-  auto lag = t.around.env.metrics->lag_seconds({.source = "shop", .table = "a"}).Value();
+  CHECK(t.age("a") == 20);
+  CHECK(t.age("b") == 2);
+  auto lag = t.around.env.metrics
+                 ->lag_seconds({.source = "shop", .table = "sqlite.shop.main.a.0.0.0"})
+                 .Value();
   CHECK(lag == doctest::Approx(20).epsilon(0.05));
+}
+
+TEST_CASE("the marks of an older version of a table are not waited for") {
+  around_heartbeat t;
+  t.seen("orders", "a", 100);
+  t.system.advance(1s);
+  CHECK(t.lag_seconds() == 100);
+  t.seen("orders", "a", 5, "1");
+  t.system.advance(1s);
+  CHECK(t.lag_seconds() == 5);
+  CHECK(t.age("a") == -1);
+  CHECK(t.age("a", "1") == 5);
+}
+
+TEST_CASE("the marks of a flow that a person stopped are not waited for") {
+  around_heartbeat t;
+  t.seen("orders", "a", 100);
+  t.seen("copy", "a", 5);
+  t.system.advance(1s);
+  CHECK(t.age("a") == 100);
+  t.seen("orders", "", 0);
+  t.system.advance(1s);
+  CHECK(t.age("a") == 5);
+  t.seen("copy", "", 0);
+  t.system.advance(1s);
+  CHECK(t.age("a") == -1);
 }
 
 TEST_CASE("FEEDBACK merges what a component tells") {
@@ -131,6 +170,14 @@ TEST_CASE("FEEDBACK merges what a component tells") {
   CHECK(all[0].texts["position"] == "1");
   t.tell(report_of("flow", "orders", "running"));
   CHECK(t.list()[0].reason.empty());
+}
+
+TEST_CASE("FEEDBACK passes over figures of a component that it was never told of") {
+  around_feedback t;
+  auto figures = report_of("table", "gone", "");
+  figures.figures = {{"marked_us", 1}};
+  t.tell(figures);
+  CHECK(t.list().empty());
 }
 
 TEST_CASE("FEEDBACK lists by class and name") {

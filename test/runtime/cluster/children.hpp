@@ -27,6 +27,8 @@ struct script {
   /// Each spawn; the last one lives.
   std::vector<caf::strong_actor_ptr> born;
   int marks = 0;
+  /// Sources whose new heartbeat it was told.
+  std::vector<std::string> joined;
 };
 using script_ptr = std::shared_ptr<script>;
 using names = std::shared_ptr<std::vector<std::string>>;
@@ -53,14 +55,25 @@ inline runtime::source_actor::behavior_type source_stub(runtime::source_actor::p
 }
 
 inline runtime::heartbeat_actor::behavior_type
-heartbeat_stub(runtime::heartbeat_actor::pointer self, runtime::source_actor first) {
+heartbeat_stub(runtime::heartbeat_actor::pointer self, runtime::source_actor first,
+               names forgotten) {
   auto source = std::make_shared<runtime::source_actor>(std::move(first));
   return {
-      [](atom::seen, const std::string&, const std::string&, int64_t) {},
+      [forgotten](atom::seen, const std::string& flow, const std::string& ns, int64_t) {
+        if (ns.empty())
+          forgotten->push_back(flow);
+      },
       [source](atom::join, const caf::strong_actor_ptr& next) {
         *source = caf::actor_cast<runtime::source_actor>(next);
       },
       [self, source](atom::tick) { self->send(*source, atom::mark_v); },
+  };
+}
+
+inline runtime::alarm_actor::behavior_type alarm_stub() {
+  return {
+      [](atom::list) { return std::vector<runtime::alarm>{}; },
+      [](atom::tick) { throw std::runtime_error("a bug"); },
   };
 }
 
@@ -88,6 +101,9 @@ inline runtime::flow_actor::behavior_type flow_stub(runtime::flow_actor::pointer
       [](atom::replay, const std::string& message) { return message == "good"; },
       [s](atom::idle) { return s->idle; },
       [self, name, s, stops](atom::stop) { told_to_stop(self, name, *s, stops); },
+      [s](atom::join, const std::string& source, const caf::strong_actor_ptr&) {
+        s->joined.push_back(source);
+      },
       [self](atom::open) { self->quit(runtime::to_caf(unavailable("connection refused"))); },
       [](atom::tick) {},
   };
@@ -100,8 +116,12 @@ struct around_node {
   std::map<std::string, script_ptr> flows = {{"a", std::make_shared<script>()},
                                              {"b", std::make_shared<script>()}};
   names stops = std::make_shared<std::vector<std::string>>();
+  /// Flows whose marks the heartbeat need not wait for.
+  names forgotten = std::make_shared<std::vector<std::string>>();
   runtime::heartbeat_actor heartbeat;
   int heartbeats = 0;
+  runtime::alarm_actor alarm;
+  int alarms = 0;
   runtime::node_actor node;
 
   template<class Handle>
@@ -113,13 +133,14 @@ struct around_node {
   void start(bool b_is_stopped = false) {
     node_plan plan;
     plan.limits.crashes_max = 3;
-    plan.sources.push_back({"shop",
+    plan.sources.push_back({"shop", false,
                             [this](caf::local_actor& by) {
                               return born(source, by.spawn(source_stub, source, stops));
                             },
                             [this](caf::local_actor& by, runtime::source_actor of) {
                               ++heartbeats;
-                              return heartbeat = system.keep(by.spawn(heartbeat_stub, of));
+                              return heartbeat =
+                                         system.keep(by.spawn(heartbeat_stub, of, forgotten));
                             }});
     plan.streams.push_back({"main", [this](caf::local_actor& by) {
                               return born(stream, by.spawn(stream_stub, stream, stops));
@@ -130,6 +151,10 @@ struct around_node {
            [this, n = name, s_ = s](caf::local_actor& by, runtime::stream_actor from, auto) {
              return born(s_, by.spawn(flow_stub, n, s_, stops, from));
            }});
+    plan.spawn_alarm = [this](caf::local_actor& by) {
+      ++alarms;
+      return alarm = system.keep(by.spawn(alarm_stub));
+    };
     node = system.spawn(node_actor, around.env, plan);
     system.run();
   }
@@ -141,8 +166,12 @@ struct around_node {
   void crash(const script_ptr& child) {
     system.kill(caf::actor_cast<caf::actor>(child->born.back()));
   }
-  auto stop_flow(const std::string& name) { return system.ask<bool>(node, atom::stop_v, name); }
-  auto start_flow(const std::string& name) { return system.ask<bool>(node, atom::start_v, name); }
+  auto stop_flow(const std::string& name) {
+    return system.ask<bool>(node, atom::stop_v, std::string("flow"), name);
+  }
+  auto start_flow(const std::string& name) {
+    return system.ask<bool>(node, atom::start_v, std::string("flow"), name);
+  }
   runtime::report told(const std::string& component, const std::string& name) const {
     return around.last(component, name);
   }

@@ -124,6 +124,62 @@ TEST_CASE("the heartbeat of a source outlives it and marks the next one") {
   CHECK(t.source->marks == 2);
 }
 
+TEST_CASE("a heartbeat that crashed is started again, and the flows are told") {
+  around_node t;
+  t.start();
+  auto first = t.heartbeat;
+  t.system.kill(first);
+  CHECK(t.told("heartbeat", "shop").state == "starting");
+  t.system.advance(300ms);
+  CHECK(t.heartbeats == 2);
+  CHECK(t.told("heartbeat", "shop").state == "running");
+  CHECK(t.flows["a"]->joined.back() == "shop");
+  CHECK(t.flows["b"]->joined.back() == "shop");
+  t.system.send(t.heartbeat, atom::tick_v);
+  CHECK(t.source->marks == 1);
+  CHECK(t.source->born.size() == 1);
+}
+
+TEST_CASE("a heartbeat whose source is away comes back with it") {
+  around_node t;
+  t.start();
+  t.system.kill(t.heartbeat);
+  t.crash(t.source);
+  t.system.advance(1s);
+  CHECK(t.source->born.size() == 2);
+  CHECK(t.heartbeats == 2);
+  CHECK(t.told("heartbeat", "shop").state == "running");
+  t.system.send(t.heartbeat, atom::tick_v);
+  CHECK(t.source->marks == 1);
+}
+
+TEST_CASE("ALARM is started again when it crashed, and is found under its name") {
+  around_node t;
+  t.start();
+  auto registered = [&t] {
+    return t.system.registry().get<caf::strong_actor_ptr>(caf::atom("alarm"));
+  };
+  CHECK(registered() == caf::actor_cast<caf::strong_actor_ptr>(t.alarm));
+  t.system.send(t.alarm, atom::tick_v);
+  CHECK(t.told("alarm", "n1").state == "starting");
+  t.system.advance(300ms);
+  CHECK(t.alarms == 2);
+  CHECK(t.told("alarm", "n1").state == "running");
+  CHECK(registered() == caf::actor_cast<caf::strong_actor_ptr>(t.alarm));
+  t.system.send(t.node, atom::stop_v);
+  CHECK_FALSE(registered());
+  t.system.advance(10s);
+  CHECK(t.alarms == 2);
+  CHECK(t.heartbeats == 1);
+}
+
+TEST_CASE("heartbeats do not wait for the marks of a flow that a person stopped") {
+  around_node t;
+  t.start();
+  CHECK(t.stop_flow("a")->value);
+  CHECK(*t.forgotten == words{"a"});
+}
+
 TEST_CASE("stop goes from sources over streams to flows") {
   around_node t;
   t.start();
