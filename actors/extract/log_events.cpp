@@ -54,11 +54,11 @@ void events::add(std::string_view event, const origin& from, collector& out) {
   auto& p = *plan_;
   p.memory.clear();
   if (!simdjson::validate_utf8(event.data(), event.size()))
-    return add_dead("not UTF-8", event, from, out);
+    return refuse("not UTF-8", event, from, out);
   bool matches = true;
   rows_.resize(1);
   if (auto failed = p.how.decode(event, from.csv_header, p.memory, p.json, rows_[0], matches))
-    return add_dead(failed.text(), event, from, out);
+    return refuse(failed.text(), event, from, out);
   if (!matches)
     return add_unmatched("the pattern of the format does not match", event, from, out);
   std::string reason;
@@ -126,8 +126,8 @@ void events::add_unmatched(const std::string& reason, std::string_view event, co
   cells[2].append_text(text_of(from.facts));
 }
 
-void events::add_dead(const std::string& reason, std::string_view event, const origin& from,
-                      collector& out) {
+void events::refuse(const std::string& reason, std::string_view event, const origin& from,
+                    collector& out) {
   add_spoiled(handles(from.host, out).back(), reason, event, from, out);
 }
 

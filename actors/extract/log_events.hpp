@@ -46,6 +46,10 @@ public:
   /// Hands the rows of one event to `out`; the caller commits. One collector for its whole life.
   void add(std::string_view event, const origin& from, collector& out);
 
+  /// Keeps as a dead letter what a source could not even make an event of.
+  void refuse(const std::string& reason, std::string_view bytes, const origin& from,
+              collector& out);
+
   /// Whether the event is of the format: for sources that answer before they take it.
   error decodes(std::string_view event, const origin& from);
 
@@ -64,8 +68,6 @@ private:
                 const origin& from, collector& out);
   void add_unmatched(const std::string& reason, std::string_view event, const origin& from,
                      collector& out);
-  void add_dead(const std::string& reason, std::string_view event, const origin& from,
-                collector& out);
   void add_spoiled(collector::handle to, std::string reason, std::string_view event,
                    const origin& from, collector& out);
 

@@ -1,0 +1,355 @@
+#include "actors/extract/file_watch.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <glob.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace rtdp::extract::files {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Long enough that two log files which begin with the same banner still differ.
+constexpr int64_t head_max = 1024;
+constexpr int64_t tail_max = 256;
+/// logrotate's copytruncate copies, then truncates: between the two a copy is not told from a file
+/// of its own.
+constexpr auto copy_patience = 10s;
+/// A writer that was told to reopen its file may write to the old one for a while.
+constexpr auto removed_patience = 60s;
+
+std::string reason(const char* what, const std::string& path) {
+  return std::string(what) + " " + path + ": " + std::strerror(errno);
+}
+
+struct glob_list {
+  glob_t found{};
+  ~glob_list() { globfree(&found); }
+};
+
+} // namespace
+
+descriptor& descriptor::operator=(descriptor&& other) noexcept {
+  if (this != &other) {
+    if (fd >= 0)
+      ::close(fd);
+    fd = std::exchange(other.fd, -1);
+  }
+  return *this;
+}
+
+descriptor::~descriptor() {
+  if (fd >= 0)
+    ::close(fd);
+}
+
+result<std::string_view> tracked::read(int64_t offset, size_t bytes, std::string& buffer) const {
+  if (buffer.size() < bytes)
+    buffer.resize(bytes);
+  size_t have = 0;
+  while (have < bytes) {
+    auto n = ::pread(file.fd, buffer.data() + have, bytes - have, offset + int64_t(have));
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return unavailable(reason("cannot read", state.path));
+    if (n == 0)
+      break;
+    have += size_t(n);
+  }
+  return std::string_view(buffer.data(), have);
+}
+
+void watch::resume(std::vector<file_state> files, bool first) {
+  files_.clear();
+  suspects_.clear();
+  first_ = first;
+  for (auto& f : files) {
+    auto& t = files_.emplace_back(std::make_unique<tracked>());
+    t->state = std::move(f);
+    t->moved = false;
+    t->grown = steady::now();
+  }
+}
+
+tracked* watch::find(const std::string& key) {
+  for (auto& t : files_)
+    if (t->state.key() == key)
+      return t.get();
+  return nullptr;
+}
+
+error watch::open(tracked& t) {
+  if (t.file)
+    return {};
+  descriptor file(::open(t.state.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file)
+    return unavailable(reason("cannot open", t.state.path));
+  struct stat s {};
+  if (::fstat(file.fd, &s) != 0)
+    return unavailable(reason("cannot look at", t.state.path));
+  if (s.st_ino != t.state.inode || s.st_dev != t.state.device)
+    return unavailable(t.state.path + " was replaced while it was opened");
+  t.file = std::move(file);
+  t.size = s.st_size;
+  return {};
+}
+
+result<std::vector<watch::seen>> watch::list() const {
+  std::vector<seen> out;
+  auto excluded = [this](const char* path) {
+    return std::any_of(settings_.exclude.begin(), settings_.exclude.end(),
+                       [path](const std::string& p) { return fnmatch(p.c_str(), path, 0) == 0; });
+  };
+  for (const auto& pattern : settings_.paths) {
+    glob_list names;
+    auto code = ::glob(pattern.c_str(), 0, nullptr, &names.found);
+    if (code != 0 && code != GLOB_NOMATCH)
+      return unavailable("cannot list " + pattern);
+    for (size_t i = 0; code == 0 && i < names.found.gl_pathc; ++i) {
+      struct stat s {};
+      const char* path = names.found.gl_pathv[i];
+      if (excluded(path) || ::stat(path, &s) != 0 || !S_ISREG(s.st_mode))
+        continue;
+      auto is_known = std::any_of(out.begin(), out.end(), [&](const seen& o) {
+        return o.inode == s.st_ino && o.device == s.st_dev;
+      });
+      if (!is_known)
+        out.push_back({path, s.st_dev, s.st_ino, s.st_size,
+                       s.st_mtim.tv_sec * 1'000'000'000 + s.st_mtim.tv_nsec});
+    }
+  }
+  // Rotated files before the one that is written to.
+  std::stable_sort(out.begin(), out.end(),
+                   [](const seen& a, const seen& b) { return a.modified < b.modified; });
+  return out;
+}
+
+result<bool> watch::same_file(tracked& t) {
+  std::string buffer;
+  auto head = t.read(0, size_t(head_max), buffer);
+  if (!head)
+    return head.error();
+  auto known = size_t(t.state.head_bytes);
+  if (head->size() < known || (known > 0 && hash_of(head->substr(0, known)) != t.state.head))
+    return false;
+  if (head->size() > known) {
+    t.state.head_bytes = int64_t(head->size());
+    t.state.head = hash_of(*head);
+  }
+  return true;
+}
+
+void watch::restart(tracked& t) {
+  t.state = {.device = t.state.device, .inode = t.state.inode, .path = t.state.path};
+  t.header.clear();
+  t.stuck_at = -1;
+  t.moved = true;
+}
+
+result<bool> watch::is_gone_or_cut(tracked& t) {
+  if (!t.file && !t.listed)
+    return true;
+  if (auto failed = open(t))
+    return failed;
+  struct stat s {};
+  if (::fstat(t.file.fd, &s) != 0)
+    return unavailable(reason("cannot look at", t.state.path));
+  if (s.st_size != t.size)
+    t.grown = steady::now();
+  t.size = s.st_size;
+  if (t.size < t.state.offset)
+    return true;
+  auto same = same_file(t);
+  return same ? result<bool>(!*same) : same;
+}
+
+result<bool> watch::holds(const tracked& candidate, const file_state& of) {
+  std::string buffer;
+  auto head = candidate.read(0, size_t(of.head_bytes), buffer);
+  if (!head)
+    return head.error();
+  if (of.head_bytes == 0 || int64_t(head->size()) < of.head_bytes || hash_of(*head) != of.head)
+    return false;
+  // A copy that was made before the last of what was read: nothing of it is new.
+  if (candidate.size < of.offset)
+    return true;
+  auto bytes = std::min(of.offset, tail_max);
+  auto tail = candidate.read(of.offset - bytes, size_t(bytes), buffer);
+  if (!tail)
+    return tail.error();
+  return int64_t(tail->size()) == bytes && hash_of(*tail) == of.tail;
+}
+
+result<std::unique_ptr<tracked>> watch::copy_of(const tracked& t, std::vector<seen>& unknown) {
+  for (auto at = unknown.begin(); at != unknown.end(); ++at) {
+    if (t.state.offset == 0)
+      break;
+    auto candidate = std::make_unique<tracked>();
+    candidate->state = t.state;
+    candidate->state.device = at->device;
+    candidate->state.inode = at->inode;
+    candidate->state.path = at->path;
+    if (open(*candidate))
+      continue;
+    auto is_copy = holds(*candidate, t.state);
+    if (!is_copy)
+      return is_copy.error();
+    if (!*is_copy)
+      continue;
+    candidate->header = t.header;
+    candidate->listed = true;
+    candidate->moved = candidate->size < candidate->state.offset;
+    candidate->state.offset = std::min(candidate->state.offset, candidate->size);
+    candidate->grown = steady::now();
+    unknown.erase(at);
+    return candidate;
+  }
+  return std::unique_ptr<tracked>();
+}
+
+error watch::follow(std::vector<seen>& unknown, changes& out) {
+  std::vector<std::unique_ptr<tracked>> kept;
+  for (auto& t : files_) {
+    auto gone = is_gone_or_cut(*t);
+    if (!gone)
+      return gone.error();
+    if (!*gone) {
+      kept.push_back(std::move(t));
+      continue;
+    }
+    out.any = true;
+    auto copy = copy_of(*t, unknown);
+    if (!copy)
+      return copy.error();
+    if (*copy) {
+      out.moved.emplace_back(t->state.key(), (*copy)->state.key());
+      kept.push_back(std::move(*copy));
+    } else {
+      out.lost.push_back(t->state.key());
+    }
+    if (t->file) {
+      restart(*t);
+      kept.push_back(std::move(t));
+    }
+  }
+  files_ = std::move(kept);
+  return {};
+}
+
+result<bool> watch::may_be_copy(const tracked& candidate, const seen& s) {
+  std::string buffer;
+  for (const auto& t : files_) {
+    if (t->state.offset == 0 || t->state.head_bytes == 0 || !t->file)
+      continue;
+    // What there is of it so far is the beginning of a file that is known.
+    auto bytes = size_t(std::min({candidate.size, t->state.head_bytes}));
+    std::string other;
+    auto own = candidate.read(0, bytes, buffer);
+    auto known = t->read(0, bytes, other);
+    if (!own || !known)
+      return !own ? own.error() : known.error();
+    if (bytes == 0 || *own != *known)
+      continue;
+    auto [first_seen, is_new] = suspects_.emplace(candidate.state.key(), steady::now());
+    if (is_new || steady::now() - first_seen->second < copy_patience)
+      return true;
+  }
+  suspects_.erase(candidate.state.key());
+  return s.size == 0;
+}
+
+error watch::add_new(const std::vector<seen>& unknown, changes& out) {
+  for (const auto& s : unknown) {
+    auto t = std::make_unique<tracked>();
+    t->state.device = s.device;
+    t->state.inode = s.inode;
+    t->state.path = s.path;
+    t->listed = true;
+    t->grown = steady::now();
+    if (auto failed = open(*t))
+      return failed;
+    // The files of the very first look are no copies of what was read before.
+    auto waits = first_ ? result<bool>(false) : may_be_copy(*t, s);
+    if (!waits)
+      return waits.error();
+    if (*waits)
+      continue;
+    if (first_ && settings_.from_end)
+      t->state.offset = t->size;
+    if (auto same = same_file(*t); !same)
+      return same.error();
+    if (files_.size() >= settings_.files_max)
+      return rejected("more than files_max (" + std::to_string(settings_.files_max) +
+                      ") files match; narrow paths or raise it");
+    files_.push_back(std::move(t));
+    out.any = true;
+  }
+  return {};
+}
+
+bool watch::drop_finished() {
+  auto now = steady::now();
+  auto count = std::erase_if(files_, [now](const std::unique_ptr<tracked>& t) {
+    return !t->listed && t->size <= t->state.offset && now - t->grown > removed_patience;
+  });
+  return count > 0;
+}
+
+result<watch::changes> watch::look() {
+  auto listed = list();
+  if (!listed)
+    return listed.error();
+  for (auto& t : files_)
+    t->listed = false;
+  std::vector<seen> unknown;
+  for (auto& s : *listed) {
+    auto at = std::find_if(files_.begin(), files_.end(), [&](const std::unique_ptr<tracked>& t) {
+      return t->state.inode == s.inode && t->state.device == s.device;
+    });
+    if (at == files_.end()) {
+      unknown.push_back(std::move(s));
+      continue;
+    }
+    (*at)->listed = true;
+    (*at)->state.path = std::move(s.path);
+  }
+  std::erase_if(suspects_, [&](const auto& suspect) {
+    return std::none_of(unknown.begin(), unknown.end(), [&](const seen& s) {
+      return std::to_string(s.device) + ":" + std::to_string(s.inode) == suspect.first;
+    });
+  });
+  changes out;
+  if (auto failed = follow(unknown, out))
+    return failed;
+  if (auto failed = add_new(unknown, out))
+    return failed;
+  first_ = false;
+  out.any = drop_finished() || out.any;
+  return out;
+}
+
+result<std::vector<file_state>> watch::states() {
+  std::vector<file_state> out;
+  std::string buffer;
+  for (auto& t : files_) {
+    if (t->moved && t->file) {
+      auto bytes = std::min(t->state.offset, tail_max);
+      auto tail = t->read(t->state.offset - bytes, size_t(bytes), buffer);
+      if (!tail)
+        return tail.error();
+      t->state.tail = hash_of(*tail);
+      t->moved = false;
+    }
+    out.push_back(t->state);
+  }
+  return out;
+}
+
+} // namespace rtdp::extract::files
