@@ -1,44 +1,14 @@
 #include "actors/extract/postgres_catalog.hpp"
 
+#include "actors/extract/postgres_text.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 namespace rtdp::extract::pg {
 
 namespace {
-
-using namespace std::chrono_literals;
-
-/// A slot waits for transactions that run when it is made.
-constexpr auto slot_timeout = 60s;
-/// Writers wait behind us for a table lock that we wait for: not long.
-constexpr auto lock_timeout = 5s;
-
-template<class T>
-T number(const std::optional<std::string>& text) {
-  T out = 0;
-  if (text)
-    std::from_chars(text->data(), text->data() + text->size(), out);
-  return out;
-}
-
-/// An array literal: {"a","b"}
-template<class Range, class Text>
-std::string array_of(const Range& items, Text text) {
-  std::string out = "{";
-  for (const auto& item : items) {
-    out += out.size() > 1 ? ",\"" : "\"";
-    for (char c : text(item)) {
-      if (c == '"' || c == '\\')
-        out += '\\';
-      out += c;
-    }
-    out += '"';
-  }
-  return out + "}";
-}
 
 /// FNV-1a: the same on every build, since it is stored.
 uint64_t hash_of(const relation& r, const std::vector<ums::field>& fields) {
@@ -68,60 +38,10 @@ error missing(const table_name& name, std::string_view publication) {
                   publication, quoted(name)));
 }
 
-std::string list_of(const std::vector<table_name>& tables) {
-  std::string out;
-  for (const auto& t : tables)
-    out += (out.empty() ? "" : ", ") + quoted(t);
-  return out;
-}
-
 } // namespace
 
 std::string quoted(const table_name& name) {
   return connection::identifier(name.schema) + "." + connection::identifier(name.table);
-}
-
-error check_server(connection& c) {
-  auto rows = c.query("select current_setting('wal_level')");
-  if (!rows)
-    return rows.error();
-  const auto& level = *(*rows)[0][0];
-  if (level != "logical")
-    return rejected("wal_level is " + level +
-                    ": changes can be read only with wal_level = logical "
-                    "in postgresql.conf and a restart of the server");
-  return {};
-}
-
-result<std::vector<captured_table>> find_tables(connection& c,
-                                                const std::vector<captured_table>& wanted) {
-  std::vector<captured_table> out;
-  for (const auto& w : wanted) {
-    bool all = w.name.table == "*";
-    auto rows = c.query("select c.relname, c.reltuples::int8, c.relreplident from pg_class c "
-                        "join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 "
-                        "and ($2 = '*' or c.relname = $2) and c.relkind in ('r', 'p') "
-                        "and c.relpersistence = 'p' and not c.relispartition order by c.relname",
-                        {w.name.schema, w.name.table});
-    if (!rows)
-      return rows.error();
-    if (rows->empty())
-      return rejected(
-          fmt::format("table {} does not exist, is not a permanent table, or is a "
-                      "partition (name its parent)",
-                      all ? connection::identifier(w.name.schema) + ".*" : quoted(w.name)));
-    for (const auto& r : *rows) {
-      captured_table t{{w.name.schema, *r[0]}, w.before_images, number<int64_t>(r[1])};
-      if (t.before_images && *r[2] != "f")
-        return rejected(fmt::format("before_images of {0}: the server writes them only after "
-                                    "ALTER TABLE {0} REPLICA IDENTITY FULL",
-                                    quoted(t.name)));
-      // The first mention of a table wins: `public.a, public.*`.
-      if (std::none_of(out.begin(), out.end(), [&](auto& o) { return o.name == t.name; }))
-        out.push_back(std::move(t));
-    }
-  }
-  return out;
 }
 
 result<relation> current_relation(connection& c, const table_name& name,
@@ -244,117 +164,6 @@ result<shape> describe(connection& c, const relation& r, const moment& as_of) {
   }
   out.hash = hash_of(r, out.fields);
   return out;
-}
-
-error ensure_publication(connection& c, const std::string& name, bool create,
-                         const std::vector<captured_table>& tables, bool slot_exists) {
-  auto found = c.query("select 1 from pg_publication where pubname = $1", {name});
-  if (!found)
-    return found.error();
-  if (found->empty() && !create)
-    return rejected("publication " + name + " does not exist: create it, or set create: true");
-  auto held =
-      c.query("select schemaname, tablename from pg_publication_tables where pubname = $1", {name});
-  if (!held)
-    return held.error();
-  std::vector<table_name> add;
-  for (const auto& t : tables)
-    if (std::none_of(held->begin(), held->end(), [&](auto& r) {
-          return t.name == table_name{*r[0], *r[1]};
-        }))
-      add.push_back(t.name);
-  if (add.empty())
-    return {};
-  if (!create)
-    return missing(add.front(), name);
-  auto list = list_of(add);
-  std::string sql = "begin; ";
-  if (slot_exists)
-    sql += fmt::format("set local lock_timeout = '{}s'; lock table {} in share mode; ",
-                       lock_timeout.count(), list);
-  if (found->empty())
-    sql +=
-        fmt::format("create publication {} for table {} with (publish_via_partition_root = true)",
-                    connection::identifier(name), list);
-  else
-    sql += fmt::format("alter publication {} add table {}", connection::identifier(name), list);
-  auto done = c.query(sql + "; commit");
-  return done ? error{} : done.error().in("publication " + name);
-}
-
-result<std::optional<slot_state>> find_slot(connection& c, const std::string& name) {
-  std::string lost = c.server_version() < 130000 ? "null" : "wal_status";
-  auto rows =
-      c.query("select plugin, database, current_database(), confirmed_flush_lsn, active_pid, " +
-                  lost + " from pg_replication_slots where slot_name = $1",
-              {name});
-  if (!rows)
-    return rows.error();
-  if (rows->empty())
-    return std::optional<slot_state>();
-  const auto& r = (*rows)[0];
-  if (r[0] != "pgoutput")
-    return rejected(fmt::format("slot {}: expected a logical slot of plugin pgoutput; found {}",
-                                name, r[0].value_or("a physical slot")));
-  if (r[1] != r[2])
-    return rejected(fmt::format("slot {} belongs to database {}; this one is {}", name,
-                                r[1].value_or(""), r[2].value_or("")));
-  if (r[5] == "lost")
-    return rejected("slot " + name +
-                    " is lost: the server removed log that it needed "
-                    "(max_slot_wal_keep_size); drop the slot and begin with a new snapshot");
-  return std::optional(slot_state{.confirmed = parse_lsn(r[3].value_or("")).value_or(0),
-                                  .active_pid = number<int32_t>(r[4])});
-}
-
-error check_slot(const std::optional<slot_state>& slot, const std::string& name, bool create,
-                 const std::string& position) {
-  if (!slot && !position.empty())
-    return rejected(fmt::format("slot {} is gone: the changes behind the stored position are lost; "
-                                "forget that position to begin with a new snapshot",
-                                name));
-  if (!slot)
-    return create ? error{}
-                  : rejected(fmt::format("slot {} does not exist: create it with plugin pgoutput, "
-                                         "or set create: true",
-                                         name));
-  if (slot->active_pid != 0)
-    return unavailable(fmt::format("slot {} is active for PID {}", name, slot->active_pid));
-  if (position.empty())
-    return {};
-  auto at = lsn_of_position(position);
-  if (!at)
-    return at.error();
-  if (slot->confirmed > *at)
-    return rejected(
-        fmt::format("slot {} was confirmed up to {}, but the stored position is {}: the "
-                    "changes between them are lost; was the slot made anew, or read by "
-                    "another?",
-                    name, lsn_text(slot->confirmed), lsn_text(*at)));
-  return {};
-}
-
-result<log_state> read_log_state(connection& c, const std::string& slot) {
-  auto rows = c.query("select pg_current_wal_flush_lsn(), "
-                      "(extract(epoch from clock_timestamp()) * 1000000)::int8, "
-                      "coalesce((select pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::int8 "
-                      "from pg_replication_slots where slot_name = $1), -1)",
-                      {slot});
-  if (!rows)
-    return rows.error();
-  const auto& r = (*rows)[0];
-  return log_state{parse_lsn(r[0].value_or("")).value_or(0), number<int64_t>(r[1]),
-                   number<int64_t>(r[2])};
-}
-
-result<new_slot> create_slot(connection& replication, const std::string& name) {
-  auto rows = replication.query_for(slot_timeout, "CREATE_REPLICATION_SLOT " +
-                                                      connection::identifier(name) +
-                                                      " LOGICAL pgoutput EXPORT_SNAPSHOT");
-  if (!rows)
-    return rows.error().in("create slot " + name);
-  const auto& r = (*rows)[0];
-  return new_slot{parse_lsn(r[1].value_or("")).value_or(0), r[2].value_or("")};
 }
 
 } // namespace rtdp::extract::pg

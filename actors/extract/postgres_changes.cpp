@@ -141,8 +141,11 @@ error changes::truncate(collector& out) {
     if (found == relations_.end())
       return rejected("change stream: TRUNCATE of a relation that was not announced");
     const auto& r = found->second;
-    if (r.table != SIZE_MAX && !r.stranger && !seen(r.table))
+    if (r.table != SIZE_MAX && !r.stranger && !seen(r.table)) {
       out.truncate(name_of(found->second.table), commit_us_);
+      if (windows_ != nullptr)
+        windows_->all_changed(r.table, stamp());
+    }
   }
   return {};
 }
@@ -180,14 +183,14 @@ void changes::add_deleted(known_relation& r, std::string_view bytes, collector& 
   // Nulls of an old key only say "not part of the key": such columns are absent.
   if (message_.old_kind == 'K')
     for (size_t i = 0; i < message_.old_row.size(); ++i)
-      if (!r.raw.columns[i].key)
+      if (!r.in_old_key(i))
         message_.old_row[i].what = cell::unchanged;
   add(r, 'd', message_.old_row, bytes, out);
 }
 
 bool changes::key_changed(const known_relation& r) const {
   for (size_t i = 0; i < r.columns.fields.size(); ++i) {
-    bool known = message_.old_kind == 'O' || r.raw.columns[i].key;
+    bool known = message_.old_kind == 'O' || r.in_old_key(i);
     const auto &before = message_.old_row[i], &after = message_.new_row[i];
     if (r.columns.fields[i].key && known && after.what != cell::unchanged &&
         (before.what != after.what || before.value != after.value))
@@ -205,7 +208,7 @@ error changes::update(known_relation& r, std::string_view bytes, collector& out)
   bool whole = message_.old_kind == 'O';
   bool changed = key_changed(r) || (whole && r.keyless && !before_images_[r.table]);
   for (size_t i = 0; i < row.size(); ++i)
-    if (row[i].what == cell::unchanged && (whole || r.raw.columns[i].key))
+    if (row[i].what == cell::unchanged && (whole || r.in_old_key(i)))
       row[i] = message_.old_row[i];
   if (changed) {
     if (auto failed = fetch_missing(r))
@@ -311,8 +314,16 @@ void changes::add(known_relation& r, char op, const tuple& row, std::string_view
         (!check_text_ || how != conversion::text || is_utf8(value.value)))
       continue;
     out.spoil(unfit(r.columns.fields[i].name, r.columns.fields[i].native), std::string(bytes));
+    if (windows_ != nullptr)
+      windows_->all_changed(r.table, stamp());
     return;
   }
+  if (windows_ != nullptr && windows_->watches(r.table))
+    tell_change(r.table, b);
+}
+
+void changes::tell_change(size_t table, const ums::batch& b) {
+  windows_->changed(table, stamp(), key_of(b, key_columns_of(b), b.columns.back().size() - 1));
 }
 
 } // namespace rtdp::extract::pg

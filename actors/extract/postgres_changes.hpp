@@ -5,6 +5,8 @@
 
 #include "actors/extract/collector.hpp"
 #include "actors/extract/postgres_catalog.hpp"
+#include "actors/extract/postgres_tables.hpp"
+#include "actors/extract/snapshot_windows.hpp"
 
 #include <map>
 #include <unordered_map>
@@ -31,6 +33,11 @@ public:
 
   /// Decodes one message of the stream and adds what it means to `out`.
   error apply(std::string_view bytes, collector& out);
+
+  /// Changes of tables that `w` watches are told to it; it outlives this.
+  void tell(snapshot_windows* w) { windows_ = w; }
+  /// The transaction of the last change or commit.
+  change_stamp stamp() const { return {xid_, commit_at_}; }
 
   /// Between BEGIN and COMMIT.
   bool in_transaction() const { return in_transaction_; }
@@ -60,6 +67,12 @@ private:
     /// Valid for the version and collector that were current when they were made.
     collector::handle whole = 0;
     std::map<std::vector<bool>, collector::handle> partial;
+
+    /// Whether an old key ('K') holds this column. A partition may have another identity than its
+    /// root, which is the one announced: under a root's FULL it still has the primary key.
+    bool in_old_key(size_t i) const {
+      return raw.identity == 'f' ? columns.fields[i].key : raw.columns[i].key;
+    }
   };
   error change(std::string_view bytes, collector& out);
   error truncate(collector& out);
@@ -73,6 +86,7 @@ private:
   bool seen(size_t table) const { return at_.tables[table].seen.covers(xid_, commit_at_); }
   void add(known_relation& r, char op, const tuple& row, std::string_view bytes, collector& out);
   collector::handle handle_for(known_relation& r, const tuple& row, collector& out);
+  void tell_change(size_t table, const ums::batch& b);
   void add_deleted(known_relation& r, std::string_view bytes, collector& out);
 
   std::string source_;
@@ -93,6 +107,7 @@ private:
   int64_t commit_us_ = 0, committed_us_ = 0;
   uint64_t skip_ = 0;
   bool tables_changed_ = false;
+  snapshot_windows* windows_ = nullptr;
 };
 
 } // namespace rtdp::extract::pg

@@ -1,6 +1,7 @@
 #include "actors/extract/postgres_describe.hpp"
 
 #include "actors/extract/driver.hpp"
+#include "actors/extract/postgres_catalog.hpp"
 #include "actors/extract/postgres_settings.hpp"
 
 #include <algorithm>

@@ -29,7 +29,7 @@ std::optional<std::string> read_identifier(std::string_view text, size_t& at) {
   }
   for (; at < text.size() && text[at] != '.'; ++at) {
     auto c = text[at];
-    if (c == '"' || c == ' ' || (c == '*' && !out.empty()))
+    if (c == '"' || c == ' ')
       return {};
     out += c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c;
   }
@@ -143,6 +143,8 @@ result<seen_by> parse_seen_by(std::string_view snapshot, std::string_view before
   return out;
 }
 
+std::string planned_name(const table_name& t) { return t.schema + '.' + t.table; }
+
 table_state* position::find(const table_name& name) {
   for (auto& t : tables)
     if (t.name == name)
@@ -153,7 +155,7 @@ table_state* position::find(const table_name& name) {
 std::vector<table_name> position::unread() const {
   std::vector<table_name> names;
   for (const auto& t : tables)
-    if (t.snapshot == table_state::begun)
+    if (t.snapshot == table_state::begun && plan.find(planned_name(t.name)) == nullptr)
       names.push_back(t.name);
   return names;
 }
@@ -164,12 +166,15 @@ std::string position::text(const std::string& tables_text) const {
 
 std::string position::tables_text() const {
   auto list = nlohmann::json::array();
+  if (!server.system.empty())
+    list.push_back({{"system", server.system}, {"timeline", server.timeline}});
   for (const auto& t : tables) {
     nlohmann::json j;
     to_json(j, t);
     list.push_back(std::move(j));
   }
-  return list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  auto text = list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return plan.empty() ? text : text + '\n' + plan.text();
 }
 
 result<lsn> lsn_of_position(std::string_view text) {
@@ -190,9 +195,19 @@ result<position> parse_position(std::string_view text) {
   if (first == text.npos || second == text.npos ||
       !read_number(text.substr(first + 1, second - first - 1), out.index))
     return not_a_position(text);
+  auto line = std::min(text.find('\n'), text.size());
+  if (line < text.size()) {
+    auto plan = snapshot_plan::parse(std::string(text.substr(line + 1)));
+    if (!plan)
+      return plan.error();
+    out.plan = std::move(*plan);
+  }
   try {
-    for (const auto& j : nlohmann::json::parse(text.substr(second + 1)))
-      out.tables.push_back(state_from(j));
+    for (const auto& j : nlohmann::json::parse(text.substr(second + 1, line - second - 1)))
+      if (j.contains("system"))
+        out.server = {j["system"].get<std::string>(), j.at("timeline").get<uint32_t>()};
+      else
+        out.tables.push_back(state_from(j));
   } catch (const nlohmann::json::exception&) {
     return not_a_position(text);
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/extract/postgres_pgoutput.hpp"
+#include "actors/extract/snapshot_plan.hpp"
 #include "runtime/core/error.hpp"
 
 #include <compare>
@@ -59,17 +60,32 @@ struct table_state {
   seen_by seen;
 };
 
+/// The name of a table in the plan.
+std::string planned_name(const table_name& t);
+
+/// Whose log it is.
+struct server_name {
+  /// Made with the server's data, and the same in all its copies.
+  std::string system = {};
+  /// Grows when a copy is promoted or a backup restored to an earlier time.
+  uint32_t timeline = 0;
+};
+
 struct position {
+  server_name server = {};
   /// Behind the last transaction that was handed over completely.
   lsn at = 0;
   /// Changes of the transaction behind `at` that were handed over too.
   uint64_t index = 0;
   std::vector<table_state> tables;
+  /// Of tables that are read in chunks.
+  snapshot_plan plan = {};
 
   table_state* find(const table_name& name);
-  /// Tables whose snapshot is not complete.
+  /// Tables whose snapshot is not complete and not planned in chunks.
   std::vector<table_name> unread() const;
-  /// "0/15431E8 3 [tables]". The part in brackets changes rarely: `tables_text` may be kept.
+  /// "0/15431E8 3 [tables]", and the plan on a second line unless it is empty. All but the two
+  /// numbers changes rarely: `tables_text` may be kept.
   std::string text(const std::string& tables_text) const;
   std::string tables_text() const;
 };

@@ -32,7 +32,7 @@ config::spec settings_spec() {
             .required())
       .add(field("tables", config::sections(),
                  "Tables to read, as SQL names them: `public.orders`, "
-                 "`\"My Schema\".\"we.ird\"`, `public.*`")
+                 "`\"My Schema\".\"we.ird\"`, `public.*`, `public.orders_*`")
                .required()
                .of(with_table_options(
                    {field("name", std::string(), "Schema and table").required(),
@@ -58,6 +58,8 @@ config::spec settings_spec() {
                  "Longest wait for a connection or an answer")
                .range(100, 600'000)
                .advanced());
+  for (auto& f : snapshot_fields())
+    s.add(std::move(f));
   return s;
 }
 
@@ -65,7 +67,8 @@ result<ums::ns> table_pattern(const std::string& source, const std::string& item
   auto name = parse_table_name(item);
   if (!name)
     return name.error();
-  return pattern_of("postgres", source, name->schema, name->table, name->table == "*");
+  return has_star(item) ? glob_of("postgres", source, name->schema, name->table)
+                        : pattern_of("postgres", source, name->schema, name->table);
 }
 
 settings read_settings(const std::string& name, const config::section& given) {
@@ -79,7 +82,9 @@ settings read_settings(const std::string& name, const config::section& given) {
   for (const auto& t : given.get<config::sections>("tables")) {
     auto parsed = pg::parse_table_name(t.text("name"));
     if (parsed)
-      s.tables.push_back({.name = *parsed, .before_images = t.flag("before_images")});
+      s.tables.push_back({.name = *parsed,
+                          .before_images = t.flag("before_images"),
+                          .glob = has_star(t.text("name"))});
     else if (!s.tables_wrong)
       s.tables_wrong = parsed.error();
   }
@@ -92,6 +97,7 @@ settings read_settings(const std::string& name, const config::section& given) {
   s.initial = given.text("snapshot") == "initial";
   s.heartbeat = given.duration("heartbeat_interval");
   s.status = given.duration("status_interval");
+  s.chunks = read_snapshot_settings(given);
   return s;
 }
 

@@ -1,7 +1,9 @@
 /// The settings of a `postgres` source, declared once and read into what the driver works with.
 #pragma once
 
-#include "actors/extract/postgres_catalog.hpp"
+#include "actors/extract/postgres_slot.hpp"
+#include "actors/extract/postgres_tables.hpp"
+#include "actors/extract/snapshot_settings.hpp"
 #include "config/spec.hpp"
 
 #include <chrono>
@@ -20,6 +22,7 @@ struct settings {
   std::string slot, publication;
   bool create = true, initial = true;
   std::chrono::milliseconds heartbeat{}, status{};
+  snapshot_settings chunks = {};
 };
 
 config::spec settings_spec();

@@ -47,7 +47,8 @@ void to_json(nlohmann::json& j, const planned_snapshot& s) {
     last.push_back(hex(part));
   j = {{"table", s.table},   {"where", s.where},        {"sweep", s.sweep},
        {"paused", s.paused}, {"started", s.started_us}, {"first_id", s.first_id},
-       {"last", last},       {"rows", s.rows},          {"estimated", s.estimated}};
+       {"last", last},       {"rows", s.rows},          {"estimated", s.estimated},
+       {"key", s.key},       {"reason", s.reason}};
 }
 
 planned_snapshot snapshot_from(const nlohmann::json& j) {
@@ -58,7 +59,9 @@ planned_snapshot snapshot_from(const nlohmann::json& j) {
                      .started_us = j.at("started").get<int64_t>(),
                      .first_id = j.at("first_id").get<int64_t>(),
                      .rows = j.at("rows").get<int64_t>(),
-                     .estimated = j.at("estimated").get<int64_t>()};
+                     .estimated = j.at("estimated").get<int64_t>(),
+                     .key = j.at("key").get<std::string>(),
+                     .reason = j.at("reason").get<std::string>()};
   for (const auto& part : j.at("last"))
     s.last.push_back(from_hex(part.get<std::string>()));
   return s;
@@ -69,6 +72,10 @@ planned_snapshot snapshot_from(const nlohmann::json& j) {
 planned_snapshot* snapshot_plan::find(const std::string& table) {
   auto at = std::find_if(all_.begin(), all_.end(), [&](auto& s) { return s.table == table; });
   return at == all_.end() ? nullptr : &*at;
+}
+
+const planned_snapshot* snapshot_plan::find(const std::string& table) const {
+  return const_cast<snapshot_plan*>(this)->find(table);
 }
 
 error snapshot_plan::apply(const snapshot_request& asked, const std::string& table,
@@ -100,6 +107,7 @@ error snapshot_plan::apply(const snapshot_request& asked, const std::string& tab
     return rejected("table " + asked.table + ": its snapshot is " +
                     (pause ? "paused already; resume or cancel it" : "not paused"));
   there->paused = pause;
+  there->reason.clear();
   return {};
 }
 
@@ -114,6 +122,13 @@ void snapshot_plan::begin_again(const std::string& table) {
   if (auto* s = find(table)) {
     s->last.clear();
     s->rows = 0;
+  }
+}
+
+void snapshot_plan::refuse(const std::string& table, std::string reason) {
+  if (auto* s = find(table)) {
+    s->paused = true;
+    s->reason = std::move(reason);
   }
 }
 
@@ -154,6 +169,7 @@ result<snapshot_plan> snapshot_plan::parse(const std::string& text) {
 void tell(const planned_snapshot& s, table_progress& out) {
   out.snapshot_done = false;
   out.snapshot_paused = s.paused;
+  out.snapshot_reason = s.reason;
   out.snapshot_started_us = s.started_us;
   out.snapshot_rows = s.rows;
   out.snapshot_rows_estimated = s.estimated;

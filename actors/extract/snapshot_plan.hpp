@@ -33,6 +33,11 @@ struct planned_snapshot {
   /// -1: the source cannot say.
   int64_t estimated = -1;
 
+  /// What `last` belongs to, as the driver describes the key; another key begins again.
+  std::string key = {};
+  /// Why the source paused it by itself; empty when it did not.
+  std::string reason = {};
+
   bool operator==(const planned_snapshot&) const = default;
 };
 
@@ -41,6 +46,7 @@ public:
   /// Behind all others. REQUIRES: the table has none planned.
   void add(planned_snapshot s) { all_.push_back(std::move(s)); }
   planned_snapshot* find(const std::string& table);
+  const planned_snapshot* find(const std::string& table) const;
   const std::vector<planned_snapshot>& all() const { return all_; }
   bool empty() const { return all_.empty(); }
 
@@ -53,6 +59,9 @@ public:
   void advance(const std::string& table, std::vector<std::string> last, int64_t rows);
   /// Its key columns changed: everything is read again. Its first id stays.
   void begin_again(const std::string& table);
+  /// The source refuses to go on with it: paused, with the reason, until an operator resumes or
+  /// cancels it.
+  void refuse(const std::string& table, std::string reason);
   /// It is complete, or cancelled; what it was.
   std::optional<planned_snapshot> remove(const std::string& table);
 
