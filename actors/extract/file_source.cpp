@@ -77,6 +77,9 @@ private:
   watch watch_;
   std::string turn_;
   bool other_plan_ = false;
+  /// Rows of the file whose turn it is may be on the bus up to its end, from before a crash: nobody
+  /// else's rows may take their ids, so it keeps its turn up to there.
+  bool catching_up_ = false;
   bool idle_ = false;
   int64_t complete_until_us_ = 0;
   steady::time_point next_look_{};
@@ -91,6 +94,7 @@ error file_driver::open(const std::string& stored) {
     return parsed.error();
   other_plan_ = !stored.empty() && parsed->plan != options_.plan;
   turn_ = parsed->turn;
+  catching_up_ = !turn_.empty();
   watch_.resume(std::move(parsed->files), stored.empty());
   next_look_ = {};
   return {};
@@ -112,6 +116,7 @@ error file_driver::commit(collector& out) {
 }
 
 error file_driver::settle(collector& out) {
+  idle_ = false;
   auto text = position_text();
   if (!text)
     return text.error();
@@ -182,6 +187,7 @@ tracked* file_driver::next_with_work() {
                          [&](const auto& t) { return t->state.key() == turn_; });
   if (at != files.end() && (*at)->has_work())
     return at->get();
+  catching_up_ = false;
   auto first = at == files.end() ? 0 : size_t(at - files.begin());
   for (size_t i = 0; i < files.size(); ++i)
     if (auto& t = files[(first + i) % files.size()]; t->has_work())
@@ -218,7 +224,7 @@ error file_driver::take(tracked& t, collector& out) {
     return {};
   }
   t.moved = true;
-  if (!out.full())
+  if (!out.full() || catching_up_)
     return commit(out);
   // The next file gets its turn, and everybody sees whose it is.
   auto& files = watch_.files();

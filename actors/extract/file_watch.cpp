@@ -181,6 +181,8 @@ result<bool> watch::holds(const tracked& candidate, const file_state& of) {
   if (candidate.size < of.offset)
     return true;
   auto bytes = std::min(of.offset, tail_max);
+  if (bytes == 0)
+    return true;
   auto tail = candidate.read(of.offset - bytes, size_t(bytes), buffer);
   if (!tail)
     return tail.error();
@@ -189,8 +191,6 @@ result<bool> watch::holds(const tracked& candidate, const file_state& of) {
 
 result<std::unique_ptr<tracked>> watch::copy_of(const tracked& t, std::vector<seen>& unknown) {
   for (auto at = unknown.begin(); at != unknown.end(); ++at) {
-    if (t.state.offset == 0)
-      break;
     auto candidate = std::make_unique<tracked>();
     candidate->state = t.state;
     candidate->state.device = at->device;
@@ -246,10 +246,10 @@ error watch::follow(std::vector<seen>& unknown, changes& out) {
 result<bool> watch::may_be_copy(const tracked& candidate, const seen& s) {
   std::string buffer;
   for (const auto& t : files_) {
-    if (t->state.offset == 0 || t->state.head_bytes == 0 || !t->file)
+    if (t->state.head_bytes == 0 || !t->file)
       continue;
     // What there is of it so far is the beginning of a file that is known.
-    auto bytes = size_t(std::min({candidate.size, t->state.head_bytes}));
+    auto bytes = size_t(std::min(candidate.size, t->state.head_bytes));
     std::string other;
     auto own = candidate.read(0, bytes, buffer);
     auto known = t->read(0, bytes, other);
