@@ -1,6 +1,9 @@
 #include "assemble.hpp"
 
+#include "actors/extract/mask_check.hpp"
+#include "actors/extract/merge_check.hpp"
 #include "actors/extract/source_actor.hpp"
+#include "actors/extract/stages.hpp"
 #include "actors/flow/flow_actor.hpp"
 #include "actors/flow/step.hpp"
 #include "actors/flow/stream_actor.hpp"
@@ -12,6 +15,9 @@
 #include <algorithm>
 #include <future>
 #include <set>
+
+#include "assemble_merges.hpp"
+#include "assemble_topics.hpp"
 
 namespace rtdp {
 
@@ -52,12 +58,22 @@ sink::target target_of(const config::flow_settings& f) {
   return to;
 }
 
-cluster::node_plan::source plan_source(const config::component& c,
-                                       const runtime::environment& env) {
+result<cluster::node_plan::source> plan_source(const config::pipeline& p,
+                                               const config::component& c,
+                                               const runtime::environment& env) {
+  auto to = routing_of(c);
+  if (!to)
+    return to.error();
   extract::extraction_settings settings;
   settings.name = c.name;
-  settings.topic = topic_of(c.name);
+  settings.to = std::move(*to);
+  settings.message_bytes_max = size_t(p.bus.settings.integer("message_bytes_max"));
   settings.data_dir = env.data_dir;
+  settings.hide_position = extract::has_masks(c.settings);
+  settings.strict = c.settings.flag("strict");
+  settings.make_stages = [c, env] {
+    return extract::make_stages(named(extract::kinds(), c.kind), c.name, c.settings, env.data_dir);
+  };
   auto make_driver = [c] { return named(extract::kinds(), c.kind).make(c.name, c.settings); };
   cluster::node_plan::source plan;
   plan.name = c.name;
@@ -71,12 +87,14 @@ cluster::node_plan::source plan_source(const config::component& c,
   return plan;
 }
 
-result<cluster::node_plan::stream> plan_stream(const config::stream_settings& s,
+result<cluster::node_plan::stream> plan_stream(const config::pipeline& p,
+                                               const config::stream_settings& s,
                                                const runtime::environment& env) {
   flow::reading_settings settings;
   settings.name = s.name;
   settings.fetch_bytes = size_t(s.settings.integer("fetch_bytes"));
   settings.batch_rows = size_t(s.settings.integer("batch_rows"));
+  settings.topics = options_of_topics(p);
   cluster::node_plan::stream plan;
   plan.name = s.name;
   plan.spawn = [=](caf::local_actor& node) {
@@ -93,6 +111,8 @@ flow::flow_settings settings_of(const config::pipeline& p, const config::flow_se
   settings.sink = f.sink + "." + f.table;
   settings.stream = f.stream;
   settings.topics = topics_of(p, f.source);
+  for (const auto& [topic, options] : options_of_topics(p))
+    settings.partitions[topic] = options.partitions;
   settings.credit = uint32_t(f.queue_batches);
   settings.dead_letters_max = f.dead_letters_max;
   return settings;
@@ -103,6 +123,7 @@ cluster::node_plan::flow plan_flow(const config::pipeline& p, const config::flow
   const auto& store = *std::find_if(p.sinks.begin(), p.sinks.end(),
                                     [&](const config::component& c) { return c.name == f.sink; });
   auto settings = settings_of(p, f);
+  auto merged = merged_instances(p);
   cluster::node_plan::flow plan;
   plan.name = f.name;
   plan.stream = f.stream;
@@ -116,9 +137,13 @@ cluster::node_plan::flow plan_flow(const config::pipeline& p, const config::flow
     std::vector<std::unique_ptr<flow::step>> steps;
     for (const auto& s : f.steps)
       steps.push_back(named(flow::kinds(), s.kind).make(s.settings));
-    flow::pipeline_settings how{.keys = f.keys, .deletes_follow = f.mutation != "i"};
+    flow::pipeline_settings how{.keys = f.keys,
+                                .deletes_follow = f.mutation != "i",
+                                .partitions = settings.partitions};
     auto work = std::make_shared<flow::pipeline>(std::move(how), std::move(steps));
     auto with_heartbeats = settings;
+    for (const auto& [instance, source] : merged)
+      heartbeats.try_emplace(instance, heartbeats[source]);
     with_heartbeats.heartbeats = std::move(heartbeats);
     return node.spawn(flow::flow_actor, env, with_heartbeats, work, sink, stream);
   };
@@ -147,20 +172,12 @@ std::vector<described_source> describe_all(const std::vector<config::component>&
   return all;
 }
 
-/// The four parts that people know a table by.
-std::string name_for_people(const ums::ns& name) {
-  auto text = name.text();
-  for (int parts = 0; parts < 3; ++parts)
-    text.resize(text.rfind('.'));
-  return text;
-}
-
-/// Whether the flow reads the table in some version: which one there is, only the start tells.
-bool reads(const ums::ns& pattern, const ums::ns& table) {
-  auto any_version = table;
-  for (auto part : {ums::ns::version, ums::ns::db_partition, ums::ns::table_partition})
-    any_version.set(part, pattern[part]);
-  return pattern.matches(any_version);
+/// The schemas become those behind the masks.
+void check_masks(described_source& s, std::vector<config::problem>& problems) {
+  std::vector<ums::schema> none;
+  auto found = extract::check_masks(named(extract::kinds(), s.settings->kind), s.settings->name,
+                                    s.settings->settings, s.schemas ? *s.schemas : none);
+  problems.insert(problems.end(), found.begin(), found.end());
 }
 
 /// One flow against the schemas that it will read.
@@ -227,8 +244,7 @@ void check_flow(const config::flow_settings& f, const std::vector<described_sour
   bool found = false;
   std::string tables;
   for (const auto& source : sources) {
-    const auto& instance = (*pattern)[ums::ns::instance];
-    if (instance != "*" && instance != source.settings->name)
+    if (!may_feed(*pattern, *source.settings))
       continue;
     // It may have the table.
     found = found || !source.schemas;
@@ -275,29 +291,22 @@ std::shared_ptr<bus::bus> make_bus(const config::pipeline& p) {
   return named(bus::kinds(), p.bus.kind).make(p.bus.settings, p.node.data_dir);
 }
 
-std::string topic_of(const std::string& source) { return "rtdp." + source; }
-
-std::vector<std::string> topics_of(const config::pipeline& p, const std::string& pattern) {
-  std::vector<std::string> topics;
-  auto wanted = ums::ns::parse(pattern);
-  for (const auto& s : p.sources) {
-    // Only the second part tells the topic; what else is on it is passed over by its key.
-    const auto& instance = (*wanted)[ums::ns::instance];
-    if (instance == "*" || instance == s.name)
-      topics.push_back(topic_of(s.name));
-  }
-  return topics;
-}
-
 flow_findings check_flows(const config::pipeline& p) {
   flow_findings out;
   auto sources = describe_all(p.sources);
+  for (auto& s : sources)
+    check_masks(s, out.problems);
+  check_merges(p, out.problems);
+  for (auto& s : sources)
+    if (s.schemas)
+      extract::merge_schemas(configured(*s.settings), *s.schemas);
   for (const auto& s : sources)
     if (!s.schemas)
       out.not_checked.push_back(
           "source " + s.settings->name +
           (s.schemas.error() == ec::unavailable ? " cannot be reached: " : ": ") +
           s.schemas.error().text());
+  check_topics(p, out.problems);
   for (const auto& f : p.flows)
     check_flow(f, sources, out.problems);
   return out;
@@ -305,23 +314,36 @@ flow_findings check_flows(const config::pipeline& p) {
 
 result<cluster::node_plan> make_plan(const config::pipeline& p, const runtime::environment& env) {
   cluster::node_plan plan;
-  for (const auto& s : p.sources)
-    plan.sources.push_back(plan_source(s, env));
   for (const auto& s : p.streams) {
-    auto stream = plan_stream(s, env);
+    auto stream = plan_stream(p, s, env);
     if (!stream)
       return stream.error();
     plan.streams.push_back(std::move(*stream));
   }
+  plan.spawn_alarm = plan_alarm(p.alarms, env);
   auto store = state::checkpoint_store::open(env.data_dir);
   if (!store)
     return store.error();
+  auto is_stopped = [&](ops::component_class c, const std::string& name) -> result<bool> {
+    auto saved = store->load(cluster::stopped_key(c, name));
+    return saved ? result<bool>{(*saved)["stopped"] == "1"} : saved.error();
+  };
+  for (const auto& s : p.sources) {
+    auto stopped = is_stopped(ops::component_class::source, s.name);
+    if (!stopped)
+      return stopped.error();
+    auto source = plan_source(p, s, env);
+    if (!source)
+      return source.error();
+    plan.sources.push_back(std::move(*source));
+    plan.sources.back().stopped = *stopped;
+  }
   for (const auto& f : p.flows) {
+    auto stopped = is_stopped(ops::component_class::flow, f.name);
+    if (!stopped)
+      return stopped.error();
     plan.flows.push_back(plan_flow(p, f, env));
-    auto saved = store->load("flow." + f.name);
-    if (!saved)
-      return saved.error();
-    plan.flows.back().stopped = (*saved)["stopped"] == "1";
+    plan.flows.back().stopped = *stopped;
   }
   return plan;
 }

@@ -7,6 +7,7 @@
 #include "runtime/cluster/node_control.hpp"
 #include "runtime/core/error.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,12 +20,6 @@ config::catalogue built_in();
 /// The bus of the file. REQUIRES: `p` has no problem.
 std::shared_ptr<bus::bus> make_bus(const config::pipeline& p);
 
-/// The topic that a source publishes on.
-std::string topic_of(const std::string& source);
-
-/// Topics that a flow's pattern can find rows on.
-std::vector<std::string> topics_of(const config::pipeline& p, const std::string& pattern);
-
 struct flow_findings {
   /// In the order of the file's flows.
   std::vector<config::problem> problems;
@@ -36,6 +31,10 @@ struct flow_findings {
 /// that an unknown column is found before the first row. Takes some 5 s at most for sources that do
 /// not answer. REQUIRES: `p` has no problem.
 flow_findings check_flows(const config::pipeline& p);
+
+/// How NODE spawns ALARM with its channels.
+std::function<runtime::alarm_actor(caf::local_actor&)>
+plan_alarm(const config::alarm_settings& settings, const runtime::environment& env);
 
 /// What NODE starts, and restarts. `env` is copied into every actor.
 result<cluster::node_plan> make_plan(const config::pipeline& p, const runtime::environment& env);

@@ -41,7 +41,7 @@ struct options {
   std::string file, kind, name, verb, to, component;
   std::vector<std::string> set;
   std::vector<int64_t> ids;
-  bool until_idle = false, json = false, all = false;
+  bool until_idle = false, json = false, all = false, versions = false;
   int64_t limit = 1000;
   std::string url = ops::default_url();
   ops::log_options log;
@@ -238,16 +238,32 @@ void add_node_commands(CLI::App& app, options& o, int& code) {
   for (auto which : ops::all_classes) {
     auto name = ops::plural(which);
     c = remote(app.add_subcommand(name, std::string("List the ") + name), o);
-    c->add_option("name", o.name, "Only this one");
-    c->callback([&, which] { code = cli(o).list(which, o.name); });
+    auto* only = c->add_option("name", o.name, "Only this one");
+    if (which == ops::component_class::table)
+      c->add_flag("--versions", o.versions, "Its columns over time, and what changed")->needs(only);
+    c->callback([&, which] {
+      code = o.versions ? cli(o).versions(o.name) : cli(o).list(which, o.name);
+    });
   }
+  c = remote(app.add_subcommand("source", "start or stop a source"), o);
+  c->add_option("name", o.name, "Name of the source")->required();
+  c->add_option("verb", o.verb, "start or stop")
+      ->required()
+      ->check(CLI::IsMember({"start", "stop"}));
+  c->callback([&] { code = cli(o).change(ops::component_class::source, o.name, o.verb, {}); });
   c = remote(app.add_subcommand("flow", "start, stop or rewind a flow"), o);
   c->add_option("name", o.name, "Name of the flow")->required();
   c->add_option("verb", o.verb, "start, stop or rewind")
       ->required()
       ->check(CLI::IsMember({"start", "stop", "rewind"}));
   c->add_option("--to", o.to, "rewind: beginning, an offset, or a time");
-  c->callback([&] { code = cli(o).flow(o.name, o.verb, o.to); });
+  c->callback([&] { code = cli(o).change(ops::component_class::flow, o.name, o.verb, o.to); });
+}
+
+void add_alarm_command(CLI::App& app, options& o, int& code) {
+  auto* c = remote(app.add_subcommand("alarms", "What needs somebody to look; open alarms"), o);
+  c->add_flag("--all", o.all, "Those that ended lately, too");
+  c->callback([&] { code = cli(o).alarms(o.all); });
 }
 
 void add_dead_letter_commands(CLI::App& app, options& o, int& code) {
@@ -289,6 +305,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   add_local_commands(app, o, code);
   add_node_commands(app, o, code);
+  add_alarm_command(app, o, code);
   add_dead_letter_commands(app, o, code);
   try {
     app.parse(argc, argv);

@@ -20,13 +20,16 @@ void seen(self_pointer self, const std::string& flow, const std::string& ns, int
   auto name = ums::ns::parse(ns);
   if (!name)
     return;
-  for (auto part : {ums::ns::version, ums::ns::db_partition, ums::ns::table_partition})
+  // The shards of a merged table are one row of the list.
+  name->set(ums::ns::table_partition, "0");
+  const auto shown = name->text();
+  for (auto part : {ums::ns::version, ums::ns::db_partition})
     name->set(part, "0");
   auto& last = s.seen[flow][std::move(*name)];
   // A flow that was started again reads marks that it saw before.
   if (marked_us > last.marked_us)
-    last = {ns, marked_us};
-  s.env.metrics->lag_seconds({.source = s.source, .table = ns})
+    last = {shown, marked_us};
+  s.env.metrics->lag_seconds({.source = s.source, .table = shown})
       .Set(double(now_us() - marked_us) / 1e6);
 }
 

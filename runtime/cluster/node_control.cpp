@@ -1,12 +1,14 @@
 #include "runtime/cluster/node_control.hpp"
 
 #include "runtime/caf_error.hpp"
+#include "runtime/cluster/table_history.hpp"
 #include "runtime/core/time.hpp"
 #include "runtime/state/checkpoint.hpp"
 #include "runtime/state/dead_letters.hpp"
 #include "runtime/state/progress.hpp"
 #include "runtime/ums/codec.hpp"
 
+#include <caf/actor_registry.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/scoped_actor.hpp>
 
@@ -38,9 +40,11 @@ error error_of(const result<bool>& r) { return r ? error{} : r.error(); }
 void show_figure(ops::component& c, const std::string& name, int64_t value) {
   if (name == "lag_us")
     c.set(ops::facts::lag_seconds, double(value) / 1e6);
+  else if (name == "marked_us" && value > 0)
+    c.set(ops::facts::lag_seconds, double(std::max<int64_t>(0, now_us() - value)) / 1e6);
   else if (name == "since_us")
     c.since_us = value;
-  else if (name != "idle")
+  else if (name != "idle" && name != "marked_us")
     c.set(name, value);
 }
 
@@ -113,29 +117,52 @@ result<std::vector<ops::component>> node_control::list(ops::component_class c) {
   return items;
 }
 
+result<std::vector<ops::alarm>> node_control::alarms() {
+  // NODE may have started another one since the last time.
+  auto found = system_.registry().get<caf::strong_actor_ptr>(caf::atom("alarm"));
+  if (!found)
+    return unavailable("the alarms are being started; try again in a moment");
+  auto all = ask<std::vector<runtime::alarm>>(
+      system_, caf::actor_cast<runtime::alarm_actor>(found), runtime::atom::list_v);
+  if (!all)
+    return all.error();
+  std::vector<ops::alarm> shown;
+  for (const auto& a : *all)
+    shown.push_back({a.condition, a.component, a.name, a.text, a.since_us, a.ended_us});
+  return shown;
+}
+
 const flow_facts* node_control::find_flow(const std::string& name) const {
   auto at = std::find_if(facts_.flows.begin(), facts_.flows.end(),
                          [&](const flow_facts& f) { return f.name == name; });
   return at == facts_.flows.end() ? nullptr : &*at;
 }
 
-error node_control::start_flow(const std::string& name) {
-  auto store = state::checkpoint_store::open(facts_.data_dir);
-  if (!store)
-    return store.error();
-  if (auto failed = store->save("flow." + name, {{"stopped", ""}}))
-    return failed;
-  return error_of(ask<bool>(system_, node_, runtime::atom::start_v, name));
+std::string stopped_key(ops::component_class c, const std::string& name) {
+  // Apart from a source's position, which is read as a whole.
+  return c == ops::component_class::source ? "control.source." + name
+                                           : std::string(ops::to_string(c)) + "." + name;
 }
 
-error node_control::stop_flow(const std::string& name) {
+error node_control::start(ops::component_class c, const std::string& name) {
   auto store = state::checkpoint_store::open(facts_.data_dir);
   if (!store)
     return store.error();
-  // Stored first: a node that restarts in between keeps the flow stopped.
-  if (auto failed = store->save("flow." + name, {{"stopped", "1"}}))
+  if (auto failed = store->save(stopped_key(c, name), {{"stopped", ""}}))
     return failed;
-  return error_of(ask<bool>(system_, node_, runtime::atom::stop_v, name));
+  return error_of(
+      ask<bool>(system_, node_, runtime::atom::start_v, std::string(ops::to_string(c)), name));
+}
+
+error node_control::stop(ops::component_class c, const std::string& name) {
+  auto store = state::checkpoint_store::open(facts_.data_dir);
+  if (!store)
+    return store.error();
+  // Stored first: a node that restarts in between keeps it stopped.
+  if (auto failed = store->save(stopped_key(c, name), {{"stopped", "1"}}))
+    return failed;
+  return error_of(
+      ask<bool>(system_, node_, runtime::atom::stop_v, std::string(ops::to_string(c)), name));
 }
 
 result<std::string> node_control::rewound_progress(const flow_facts& flow, const std::string& to) {
@@ -178,7 +205,7 @@ error node_control::rewind_flow(const std::string& name, const std::string& to) 
   auto progress = rewound_progress(*flow, to);
   if (!progress)
     return progress.error();
-  if (auto failed = stop_flow(name))
+  if (auto failed = stop(ops::component_class::flow, name))
     return failed;
   auto store = state::checkpoint_store::open(facts_.data_dir);
   if (!store)
@@ -186,7 +213,16 @@ error node_control::rewind_flow(const std::string& name, const std::string& to) 
   // SINK takes it up when it opens, in place of the progress stored with the data.
   if (auto failed = store->save("flow." + name, {{"rewind", *progress}}))
     return failed;
-  return start_flow(name);
+  return start(ops::component_class::flow, name);
+}
+
+result<std::optional<ops::table_history>> node_control::versions_of(const std::string& name) {
+  return cluster::versions_of(facts_.data_dir, name);
+}
+
+result<std::optional<ops::table_comparison>>
+node_control::compare_versions(const std::string& name, int64_t from, int64_t to) {
+  return cluster::compare_versions(facts_.data_dir, name, from, to);
 }
 
 result<std::vector<ops::letter>> node_control::dead_letters(const std::string& component,

@@ -29,6 +29,9 @@ struct control_facts {
   std::vector<flow_facts> flows;
 };
 
+/// Where the state store keeps that a person stopped a component: "1", or empty when it may run.
+std::string stopped_key(ops::component_class c, const std::string& name);
+
 class node_control final : public ops::control {
 public:
   node_control(caf::actor_system& system, runtime::node_actor node,
@@ -38,9 +41,13 @@ public:
   ops::node_info node() override { return facts_.info; }
   ops::readiness ready() override;
   result<std::vector<ops::component>> list(ops::component_class c) override;
-  error start_flow(const std::string& name) override;
-  error stop_flow(const std::string& name) override;
+  result<std::vector<ops::alarm>> alarms() override;
+  error start(ops::component_class c, const std::string& name) override;
+  error stop(ops::component_class c, const std::string& name) override;
   error rewind_flow(const std::string& name, const std::string& to) override;
+  result<std::optional<ops::table_history>> versions_of(const std::string& name) override;
+  result<std::optional<ops::table_comparison>> compare_versions(const std::string& name,
+                                                                int64_t from, int64_t to) override;
   result<std::vector<ops::letter>> dead_letters(const std::string& component,
                                                 int64_t limit) override;
   result<std::optional<ops::letter>> dead_letter(int64_t id) override;

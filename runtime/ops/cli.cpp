@@ -2,6 +2,7 @@
 
 #include "runtime/ops/cli_tables.hpp"
 #include "runtime/ops/router.hpp"
+#include "runtime/ops/table_history.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -60,6 +61,14 @@ std::optional<std::string> cli::call(const std::string& method, const std::strin
   return std::nullopt;
 }
 
+int cli::versions(const std::string& table) const {
+  auto body = call("GET", "/api/v1/tables/" + percent_encode(table) + "/versions", "", "rtdp tables");
+  if (!body)
+    return 1;
+  out << (json ? *body + "\n" : versions_table(object_of(*body)));
+  return 0;
+}
+
 int cli::status() const {
   auto body = call("GET", "/api/v1/status", "", "rtdp status, again in a moment");
   if (!body)
@@ -82,10 +91,11 @@ int cli::list(component_class c, const std::string& name) const {
   return 0;
 }
 
-int cli::flow(const std::string& name, const std::string& verb, const std::string& to) const {
+int cli::change(component_class c, const std::string& name, const std::string& verb,
+                const std::string& to) const {
   auto sent = verb == "rewind" && !to.empty() ? dump({{"to", to}}) : "";
-  auto path = fmt::format("/api/v1/flows/{}/{}", percent_encode(name), verb);
-  auto body = call("POST", path, sent, "rtdp flows");
+  auto path = fmt::format("/api/v1/{}/{}/{}", plural(c), percent_encode(name), verb);
+  auto body = call("POST", path, sent, fmt::format("rtdp {}", plural(c)));
   if (!body)
     return 1;
   auto now = object_of(*body);
@@ -93,8 +103,8 @@ int cli::flow(const std::string& name, const std::string& verb, const std::strin
   if (json)
     out << *body << '\n';
   else
-    out << fmt::format("flow {}: {}{}{}\n", name, text_of(now, "state"), reason.empty() ? "" : ", ",
-                       reason);
+    out << fmt::format("{} {}: {}{}{}\n", to_string(c), name, text_of(now, "state"),
+                       reason.empty() ? "" : ", ", reason);
   return 0;
 }
 

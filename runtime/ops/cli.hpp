@@ -30,8 +30,15 @@ struct cli {
   int status() const;
   /// `rtdp flows`; with a name, only this one.
   int list(component_class c, const std::string& name = "") const;
-  /// `rtdp flow NAME start|stop|rewind [--to TO]`; `verb` is one of these words.
-  int flow(const std::string& name, const std::string& verb, const std::string& to = "") const;
+  /// `rtdp tables NAME --versions`
+  int versions(const std::string& table) const;
+  /// `rtdp source NAME start|stop`, `rtdp flow NAME start|stop|rewind [--to TO]`; `verb` is one of
+  /// these words.
+  int change(component_class c, const std::string& name, const std::string& verb,
+             const std::string& to = "") const;
+
+  /// `rtdp alarms [--all]`; else only those that are open.
+  int alarms(bool all) const;
 
   /// `rtdp dead-letters list [--component C] [--limit N]`. With `json` one object a line.
   int dead_letters(const std::string& component, int64_t limit) const;

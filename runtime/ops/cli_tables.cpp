@@ -134,6 +134,20 @@ const std::vector<column>& letter_columns() {
   return columns;
 }
 
+const std::vector<column>& alarm_columns() {
+  static const std::vector<column> columns = {
+      {"SINCE", false, [](const json& i) { return cell{text_of(i, "since").substr(0, 19)}; }},
+      {"ENDED", false, [](const json& i) { return cell{text_of(i, "ended").substr(0, 19)}; }},
+      {"CONDITION", false,
+       [](const json& i) {
+         return cell{text_of(i, "condition"), text_of(i, "ended").empty() ? red : nullptr};
+       }},
+      {"COMPONENT", false,
+       [](const json& i) { return cell{text_of(i, "component") + "." + text_of(i, "name")}; }},
+      {"TEXT", false, [](const json& i) { return cell{text_of(i, "text")}; }}};
+  return columns;
+}
+
 // -- layout -------------------------------------------------------------------
 
 /// Width in a terminal: code points, which is right for all but very wide and combined letters.
@@ -232,6 +246,10 @@ std::string letters_table(const json& items, bool colour) {
   return items.empty() ? "no dead letters\n" : table(letter_columns(), items, colour);
 }
 
+std::string alarms_table(const json& items, bool colour) {
+  return items.empty() ? "no alarms\n" : table(alarm_columns(), items, colour);
+}
+
 std::string status_text(const json& status, bool colour) {
   auto paint = [colour](const char* code, const std::string& text) {
     return colour ? code + text + plain : text;
@@ -242,6 +260,8 @@ std::string status_text(const json& status, bool colour) {
                          ready ? paint(green, "ready") : paint(red, "not ready"));
   for (const auto& why : status.value("reasons", json::array()))
     out += fmt::format("  {}\n", printable(why.get<std::string>()));
+  if (auto alarms = status.value("alarms", json::array()); !alarms.empty())
+    out += fmt::format("\n{}\n{}", paint(bold, "alarms"), alarms_table(alarms, colour));
   for (auto c : all_classes) {
     auto items = status.value(plural(c), json::array());
     if (!items.empty())

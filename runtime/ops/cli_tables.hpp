@@ -28,6 +28,9 @@ std::string list_table(component_class c, const nlohmann::ordered_json& items, b
 /// `items` of GET /api/v1/dead-letters.
 std::string letters_table(const nlohmann::ordered_json& items, bool colour);
 
+/// `items` of GET /api/v1/alarms.
+std::string alarms_table(const nlohmann::ordered_json& items, bool colour);
+
 /// GET /api/v1/status: the node, why it is not ready, and every list that is not empty.
 std::string status_text(const nlohmann::ordered_json& status, bool colour);
 

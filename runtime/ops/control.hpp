@@ -5,7 +5,9 @@
 #pragma once
 
 #include "runtime/core/error.hpp"
+#include "runtime/ops/alarms.hpp"
 #include "runtime/ops/component.hpp"
+#include "runtime/ops/table_history.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -50,14 +52,28 @@ public:
   /// In the order of the config file; empty is no error.
   virtual result<std::vector<component>> list(component_class c) = 0;
 
-  // -- flows; the name was found in the list before --------------------------
+  // -- sources and flows; the name was found in the list before ---------------
 
-  virtual error start_flow(const std::string& name) = 0;
-  /// Returns when the stop has begun; the list shows when it is done.
-  virtual error stop_flow(const std::string& name) = 0;
+  /// Of class source or flow: one that is stopped or failed.
+  virtual error start(component_class c, const std::string& name) = 0;
+  /// Returns when it has ended. It stays stopped when the node is started again.
+  virtual error stop(component_class c, const std::string& name) = 0;
   /// `to`: "beginning", an offset or an RFC 3339 time; empty is "beginning", the first position
   /// that the bus holds.
   virtual error rewind_flow(const std::string& name, const std::string& to) = 0;
+
+  // -- tables; a name may stand with or without its version -------------------
+
+  /// Nothing when there is no such table.
+  virtual result<std::optional<table_history>> versions_of(const std::string& name) = 0;
+  /// -1 for `from` is the version before `to`, for `to` the last one.
+  virtual result<std::optional<table_comparison>> compare_versions(const std::string& name,
+                                                                   int64_t from, int64_t to) = 0;
+
+  // -- alarms ----------------------------------------------------------------
+
+  /// The open ones, then those that ended lately, newest first.
+  virtual result<std::vector<alarm>> alarms() = 0;
 
   // -- dead letters ----------------------------------------------------------
 

@@ -106,7 +106,7 @@ struct http_server::impl {
       return *refused;
     if (auto refused = read_body(from, options.body_bytes_max, r.body))
       return *refused;
-    if (auto refused = refuse(r, options.names))
+    if (auto refused = options.guarded ? refuse(r, options.names) : std::nullopt)
       return *refused;
     return routes.handle(r);
   }
@@ -185,10 +185,11 @@ error http_server::impl::listen() {
   if (started == nullptr) {
     mg_exit_library();
     auto taken = last_message.find("(Address already in use)") != last_message.npos;
-    auto text = fmt::format("http: cannot listen on {}: {}; {}", options.listen, last_message,
-                            taken ? "stop the program that has this port (another rtdp?), or set "
-                                    "node.http to another address"
-                                  : "set node.http to an address of this machine");
+    auto text = fmt::format("http: cannot listen on {}: {}; {} {} to {}", options.listen,
+                            last_message,
+                            taken ? "stop the program that has this port (another rtdp?), or set"
+                                  : "set",
+                            options.setting, taken ? "another address" : "an address of this machine");
     return taken ? unavailable(text) : rejected(text);
   }
   context = started;

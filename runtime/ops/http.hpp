@@ -25,6 +25,11 @@ struct http_options {
   /// For reading a request and for writing an answer. A client that sends slowly holds one of the
   /// threads that long. 5 s: a page of this server is read in milliseconds.
   std::chrono::milliseconds request_time_max{5'000};
+  /// Refuses what a foreign page could make a browser send (guard.hpp). A server that is for
+  /// programs only may leave that to its handlers.
+  bool guarded = true;
+  /// The setting that `listen` comes from, for errors.
+  std::string setting = "node.http";
 };
 
 class http_server {

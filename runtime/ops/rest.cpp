@@ -68,6 +68,10 @@ response status(control& node, const request& r) {
       return problem(list.error(), r.path);
     body[plural(c)] = to_json(*list);
   }
+  auto alarms = node.alarms();
+  if (!alarms)
+    return problem(alarms.error(), r.path);
+  body["alarms"] = open_alarms(*alarms);
   return ok(body);
 }
 
@@ -96,12 +100,12 @@ response one(control& node, component_class c, const request& r) {
 
 /// Does something to a flow that exists and answers with how the flow is now.
 template<class F>
-response change_flow(control& node, const request& r, F change) {
-  if (auto missing = one(node, component_class::flow, r); missing.status != 200)
+response change(control& node, component_class c, const request& r, F how) {
+  if (auto missing = one(node, c, r); missing.status != 200)
     return missing;
-  if (auto e = change(r.parts.at("name")))
+  if (auto e = how(r.parts.at("name")))
     return problem(e, r.path);
-  return one(node, component_class::flow, r);
+  return one(node, c, r);
 }
 
 response rewind(control& node, const request& r) {
@@ -111,7 +115,7 @@ response rewind(control& node, const request& r) {
     to = to.dump();
   if (!to.is_string())
     return problem(400, R"(expected a body like {"to": "beginning"}, an offset or a time)", r.path);
-  return change_flow(node, r, [&](const std::string& name) {
+  return change(node, component_class::flow, r, [&](const std::string& name) {
     return node.rewind_flow(name, to.get<std::string>());
   });
 }
@@ -238,17 +242,23 @@ void add_lists(std::vector<route>& to, control& node) {
   }
 }
 
-void add_flows(std::vector<route>& to, control& node) {
-  to.push_back({"POST", "/api/v1/flows/{name}/start", "Starts a flow that is stopped or failed",
-                [&node](const request& r) {
-                  return change_flow(node, r,
-                                     [&](const std::string& n) { return node.start_flow(n); });
+void add_start_and_stop(std::vector<route>& to, control& node, component_class c) {
+  auto path = fmt::format("/api/v1/{}/{{name}}/", plural(c));
+  to.push_back({"POST", path + "start",
+                fmt::format("Starts a {} that is stopped or failed", to_string(c)),
+                [&node, c](const request& r) {
+                  return change(node, c, r, [&](const std::string& n) { return node.start(c, n); });
                 }});
-  to.push_back({"POST", "/api/v1/flows/{name}/stop", "Stops a flow after its batch in flight",
-                [&node](const request& r) {
-                  return change_flow(node, r,
-                                     [&](const std::string& n) { return node.stop_flow(n); });
+  to.push_back({"POST", path + "stop",
+                fmt::format("Stops a {} when what is in flight is done", to_string(c)),
+                [&node, c](const request& r) {
+                  return change(node, c, r, [&](const std::string& n) { return node.stop(c, n); });
                 }});
+}
+
+void add_changes(std::vector<route>& to, control& node) {
+  add_start_and_stop(to, node, component_class::source);
+  add_start_and_stop(to, node, component_class::flow);
   to.push_back({"POST",
                 "/api/v1/flows/{name}/rewind",
                 "Lets a flow read again from an earlier position",
@@ -285,7 +295,9 @@ std::vector<route> rest_routes(control& node, const metrics& counted) {
   add_pages(all);
   add_health(all, node, counted);
   add_lists(all, node);
-  add_flows(all, node);
+  add_table_routes(all, node);
+  add_alarm_routes(all, node);
+  add_changes(all, node);
   add_dead_letters(all, node);
   route itself{"GET", "/api/v1/openapi.json", "This document (OpenAPI 3.1)", {}};
   all.push_back(itself);

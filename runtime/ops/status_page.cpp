@@ -21,6 +21,7 @@ const std::string_view status_html = R"html(<!doctype html>
 </header>
 <div id="lost" role="alert" hidden></div>
 <ul id="reasons" aria-label="Why the node is not ready" hidden></ul>
+<ul id="alarms" aria-label="Open alarms" role="status" hidden></ul>
 <main>
   <dl id="figures">
     <div><dt>rows in</dt><dd id="rate-in">–</dd></div>
@@ -35,7 +36,7 @@ const std::string_view status_html = R"html(<!doctype html>
 </main>
 <footer class="quiet">
   <a href="/api/v1/status">status as JSON</a> <a href="/metrics">metrics</a>
-  <a href="/api/v1/dead-letters">dead letters</a> <a href="/api/v1/openapi.json">OpenAPI</a>
+  <a href="/api/v1/alarms">alarms</a> <a href="/api/v1/dead-letters">dead letters</a> <a href="/api/v1/openapi.json">OpenAPI</a>
 </footer>
 </body>
 </html>
@@ -70,9 +71,10 @@ header .pill { margin-left: auto; font-size: .9rem; padding: .15rem .8rem; }
 .pill.good { color: var(--good); background: var(--good-back); border-color: transparent; }
 .pill.warn { color: var(--warn); background: var(--warn-back); border-color: transparent; }
 .pill.bad { color: var(--bad); background: var(--bad-back); border-color: transparent; }
-#lost, #reasons { background: var(--bad-back); color: var(--bad); border-radius: .6rem;
+#lost, #reasons, #alarms { background: var(--bad-back); color: var(--bad); border-radius: .6rem;
   padding: .6rem .9rem; margin-bottom: 1rem; overflow-wrap: anywhere; }
 #reasons { background: var(--warn-back); color: var(--warn); padding-left: 1.9rem; }
+#alarms { padding-left: 1.9rem; }
 #figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; }
 #figures > div, .frame { background: var(--card); border: 1px solid var(--line);
   border-radius: .7rem; }
@@ -312,6 +314,18 @@ function drawFigures(s) {
   byId('dead').classList.toggle('bad', letters > 0);
 }
 
+function drawLines(list, lines) {
+  if (list.dataset.text !== lines.join('\n')) {
+    list.dataset.text = lines.join('\n');
+    list.replaceChildren(...lines.map(text => {
+      const line = element('li');
+      line.textContent = text;
+      return line;
+    }));
+  }
+  list.hidden = lines.length === 0;
+}
+
 function draw(s) {
   const now = performance.now();
   for (const list of Object.keys(lists))
@@ -323,16 +337,9 @@ function draw(s) {
   setText(byId('about'), 'version ' + s.version + ', up ' + span(up));
   byId('ready').className = 'pill ' + (s.ready ? 'good' : failed ? 'bad' : 'warn');
   setText(byId('ready'), s.ready ? 'ready' : 'not ready');
-  const reasons = byId('reasons');
-  if (reasons.dataset.text !== s.reasons.join('\n')) {
-    reasons.dataset.text = s.reasons.join('\n');
-    reasons.replaceChildren(...s.reasons.map(text => {
-      const line = element('li');
-      line.textContent = text;
-      return line;
-    }));
-  }
-  reasons.hidden = s.ready;
+  drawLines(byId('reasons'), s.ready ? [] : s.reasons);
+  drawLines(byId('alarms'), (s.alarms ?? []).map(a => a.condition + ' of ' + a.component + ' ' + a.name +
+    ' for ' + span((Date.now() - Date.parse(a.since)) / 1000) + ': ' + a.text));
   drawFigures(s);
   for (const list of Object.keys(lists)) drawList(list, s[list]);
 }

@@ -129,14 +129,14 @@ TEST_CASE("a list is asked for whole or by name, as a table or as JSON") {
 TEST_CASE("a flow is changed and its new state is told") {
   commanded c;
   c.node.lists[component_class::flow] = {a_flow("orders", state::stopped, "by a person")};
-  CHECK(c.with().flow("orders", "stop") == 0);
+  CHECK(c.with().change(component_class::flow, "orders", "stop") == 0);
   CHECK(c.out.str() == "flow orders: stopped, by a person\n");
-  CHECK(c.with().flow("orders", "rewind", "42") == 0);
-  CHECK(c.with().flow("orders", "rewind") == 0);
+  CHECK(c.with().change(component_class::flow, "orders", "rewind", "42") == 0);
+  CHECK(c.with().change(component_class::flow, "orders", "rewind") == 0);
   CHECK(c.node.calls ==
-        std::vector<std::string>{"stop orders", "rewind orders to 42", "rewind orders to "});
+        std::vector<std::string>{"stop flow orders", "rewind orders to 42", "rewind orders to "});
   c.node.answer = rejected("the bus holds offsets from 50 on");
-  CHECK(c.with().flow("orders", "rewind", "42") == 1);
+  CHECK(c.with().change(component_class::flow, "orders", "rewind", "42") == 1);
   CHECK(c.err.str() == "rtdp: the bus holds offsets from 50 on\nnext: rtdp flows\n");
 }
 

@@ -14,6 +14,7 @@ class fake_node : public control {
 public:
   std::map<component_class, std::vector<component>> lists;
   std::vector<letter> letters;
+  std::vector<alarm> told;
   std::vector<std::string> reasons;
   /// "start orders", "rewind orders to 42", in the order in which they came.
   std::vector<std::string> calls;
@@ -30,10 +31,31 @@ public:
     return lists[c];
   }
 
-  error start_flow(const std::string& name) override { return called("start " + name); }
-  error stop_flow(const std::string& name) override { return called("stop " + name); }
+  error start(component_class c, const std::string& name) override {
+    return called(std::string("start ") + to_string(c) + " " + name);
+  }
+  error stop(component_class c, const std::string& name) override {
+    return called(std::string("stop ") + to_string(c) + " " + name);
+  }
   error rewind_flow(const std::string& name, const std::string& to) override {
     return called("rewind " + name + " to " + to);
+  }
+
+  /// By name.
+  std::map<std::string, table_history> histories;
+  result<std::optional<table_history>> versions_of(const std::string& name) override {
+    auto at = histories.find(name);
+    return at == histories.end() ? std::optional<table_history>() : std::optional(at->second);
+  }
+  result<std::optional<table_comparison>> compare_versions(const std::string& name, int64_t from,
+                                                           int64_t to) override {
+    calls.push_back("compare " + name + " " + std::to_string(from) + " " + std::to_string(to));
+    if (answer)
+      return answer;
+    auto at = histories.find(name);
+    if (at == histories.end())
+      return std::optional<table_comparison>();
+    return std::optional(table_comparison{name, from, to, at->second.versions.back().changes});
   }
 
   result<std::vector<letter>> dead_letters(const std::string& of, int64_t limit) override {
@@ -48,6 +70,11 @@ public:
       if (l.id == id)
         return std::optional(l);
     return std::optional<letter>();
+  }
+  result<std::vector<alarm>> alarms() override {
+    if (list_answer)
+      return list_answer;
+    return told;
   }
   error drop_dead_letter(int64_t id) override {
     std::erase_if(letters, [id](const letter& l) { return l.id == id; });

@@ -35,6 +35,7 @@ TEST_CASE("the metrics are those that DESIGN §7 promises, by name and type") {
                                     "gauge rtdp_snapshot_rows_estimated",
                                     "gauge rtdp_slot_retained_bytes",
                                     "gauge rtdp_component_state",
+                                    "gauge rtdp_alarms_open",
                                     "gauge rtdp_flow_epoch",
                                     "counter rtdp_drifts_total",
                                     "histogram rtdp_drift_pause_seconds",

@@ -115,7 +115,7 @@ TEST_CASE("a flow is started, stopped and rewound, and answers with how it is no
   s.ask("POST", "/api/v1/flows/orders/rewind");
   s.ask("POST", "/api/v1/flows/orders/rewind", R"({"to":"2026-11-22T10:00:00Z"})");
   s.ask("POST", "/api/v1/flows/orders/rewind", R"({"to":42})");
-  CHECK(s.node.calls == std::vector<std::string>{"start orders", "stop a/b", "rewind orders to ",
+  CHECK(s.node.calls == std::vector<std::string>{"start flow orders", "stop flow a/b", "rewind orders to ",
                                                  "rewind orders to 2026-11-22T10:00:00Z",
                                                  "rewind orders to 42"});
 }
