@@ -208,7 +208,7 @@ const history_stage::plan& history_stage::plan_for(const ums::schema_ptr& from, 
     for (size_t i = 0; i < ums::system_columns; ++i)
       p.from.push_back(i);
     for (const auto& f : to.columns)
-      if (auto found = from->find(f.name)) {
+      if (auto found = from->find(f.name); found && converts(from->fields[*found].type, f.type)) {
         schema->fields.push_back(f);
         p.from.push_back(*found);
       }

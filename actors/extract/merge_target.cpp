@@ -14,7 +14,20 @@ void append_part(std::string& to, const std::string& part) {
   to += (to.empty() ? "" : ".") + (quotes ? '"' + part + '"' : part);
 }
 
+size_t count_unquoted(std::string_view text, char wanted) {
+  bool quoted = false;
+  size_t count = 0;
+  for (char c : text)
+    if (c == '"')
+      quoted = !quoted;
+    else if (c == wanted && !quoted)
+      ++count;
+  return count;
+}
+
 } // namespace
+
+bool has_star(std::string_view item) { return count_unquoted(item, '*') > 0; }
 
 std::string merge_target::shard_of(const ums::ns& physical) const {
   std::string out;
@@ -60,19 +73,11 @@ result<std::optional<merge_target>> read_merge(const std::string& into,
                   "around what is not a plain word; found " +
                   into;
   auto parsed = ums::ns::parse(into);
-  if (!parsed)
+  if (!parsed || has_star(into))
     return rejected("into: " + expected);
-  // Parts that are missing in `into` are wildcards, and those behind the third must be missing.
   std::array parts = {ums::ns::datastore, ums::ns::instance, ums::ns::database};
-  size_t given = 0;
-  while (given < parts.size() && (*parsed)[parts[given]].find('*') == std::string::npos)
-    ++given;
-  auto rest = ums::ns((*parsed)[parts[0]], given > 1 ? (*parsed)[parts[1]] : "*",
-                      given > 2 ? (*parsed)[parts[2]] : "*", "*", "*", "*", "*");
-  for (size_t i = 0; i < 7; ++i)
-    if (rest[ums::ns::part(i)] != (*parsed)[ums::ns::part(i)])
-      return rejected("into: " + expected);
-  if (given == 0)
+  auto given = count_unquoted(into, '.') + 1;
+  if (given > parts.size())
     return rejected("into: " + expected);
   merge_target out{.instance = given == 3 ? (*parsed)[parts[0]] : "",
                    .database = given >= 2 ? (*parsed)[parts[given - 2]] : "",

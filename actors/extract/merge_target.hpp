@@ -7,8 +7,13 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace rtdp::extract {
+
+/// True when an item of `tables:` has a star outside of double quotes, and so stands for every
+/// table that it matches.
+bool has_star(std::string_view item);
 
 struct merge_target {
   /// Empty: stays what it is with each table.

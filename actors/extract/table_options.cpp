@@ -60,16 +60,6 @@ result<ums::ns> glob_of(const std::string& datastore, const std::string& source,
   return ums::ns::parse(text);
 }
 
-bool has_star(std::string_view item) {
-  bool quoted = false;
-  for (char c : item)
-    if (c == '"')
-      quoted = !quoted;
-    else if (c == '*' && !quoted)
-      return true;
-  return false;
-}
-
 result<std::vector<table_options>> read_table_options(const kind& k, const std::string& source,
                                                       const config::section& settings) {
   std::vector<table_options> all;

@@ -37,10 +37,6 @@ result<ums::ns> pattern_of(const std::string& datastore, const std::string& sour
 result<ums::ns> glob_of(const std::string& datastore, const std::string& source,
                         const std::string& database, const std::string& table);
 
-/// True when an item of `tables:` has a star outside of double quotes, and so stands for every
-/// table that it matches.
-bool has_star(std::string_view item);
-
 /// All items in the order of the file. REQUIRES: the settings were checked. `rejected` when a name
 /// cannot be read; empty when the kind has no tables.
 result<std::vector<table_options>> read_table_options(const kind& k, const std::string& source,
