@@ -1,5 +1,6 @@
 /// rtdp: the command line. `run` starts a node; the other commands check a file, explain settings,
 /// or talk to a node that runs.
+#include "actors/extract/log_preview.hpp"
 #include "actors/heartbeat/feedback_actor.hpp"
 #include "config/reference.hpp"
 #include "runtime/caf_error.hpp"
@@ -39,6 +40,7 @@ extern "C" void exit_late(int) { ::_exit(code_when_late); }
 
 struct options {
   std::string file, kind, name, verb, to, component;
+  extract::logs::preview_request preview;
   std::vector<std::string> set;
   std::vector<int64_t> ids;
   bool until_idle = false, json = false, all = false, versions = false;
@@ -232,6 +234,23 @@ void add_local_commands(CLI::App& app, options& o, int& code) {
   c->callback([&] { code = reference(o); });
 }
 
+void add_rules_command(CLI::App& app, options& o, int& code) {
+  auto* rules = app.add_subcommand("rules", "The rules of log sources");
+  rules->require_subcommand(1);
+  auto* c = rules->add_subcommand("preview", "Show what each rule makes of the events of a file");
+  c->add_option("file", o.preview.file, "Events, as a log source would read them")->required();
+  c->add_option("--config", o.preview.config, "Settings, in YAML")->required();
+  c->add_option("--source", o.preview.source, "Default: the only log source");
+  c->add_option("--table", o.preview.table, "Try only this one; default: all, in their order");
+  c->add_option("--limit", o.preview.limit, "So many events")->capture_default_str();
+  c->add_option("--set", o.set, "path=value: overrides a setting; may be repeated");
+  c->add_flag("--json", o.preview.json, "One JSON object an event");
+  c->callback([&] {
+    auto settings = config::check(config::load_file(o.preview.config, o.set), built_in());
+    code = extract::logs::preview_rules(settings, o.preview, std::cout, std::cerr);
+  });
+}
+
 void add_node_commands(CLI::App& app, options& o, int& code) {
   auto* c = remote(app.add_subcommand("status", "The node and everything on it"), o);
   c->callback([&] { code = cli(o).status(); });
@@ -304,6 +323,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("rtdp ") + RTDP_VERSION);
   app.require_subcommand(1);
   add_local_commands(app, o, code);
+  add_rules_command(app, o, code);
   add_node_commands(app, o, code);
   add_alarm_command(app, o, code);
   add_dead_letter_commands(app, o, code);
