@@ -24,6 +24,8 @@ struct table_progress {
   int64_t snapshot_rows = 0;
   /// -1 when the source cannot say.
   int64_t snapshot_rows_estimated = -1;
+  /// Why the source paused it by itself; empty when it did not.
+  std::string snapshot_reason = {};
 };
 
 struct source_progress {
@@ -72,6 +74,18 @@ public:
   /// Takes the request over; the position that the next `read` commits holds it. `rejected` with
   /// what is wrong with it.
   virtual error snapshot(const snapshot_request& asked);
+
+  /// False when reading on from a position may give other rows than it gave before, as where
+  /// senders deliver again what was not acknowledged: ids then go on behind all that were given,
+  /// and rows that were not settled may come twice. Asked behind `open`.
+  virtual bool replays() const { return true; }
+
+  /// Writes a row with this time into the source itself, where the source has a place for it; its
+  /// way back through the log is what `beaten_us` tells. Called once a second.
+  virtual error beat(int64_t now_us);
+  /// The time in the last such row that came back: marks carry it then, and go out when it comes. 0
+  /// before the first; -1: there is no such place, and marks go out by the clock.
+  virtual int64_t beaten_us() const { return -1; }
 
   virtual source_progress progress() const = 0;
 };

@@ -3,6 +3,8 @@
 #include "runtime/core/time.hpp"
 #include "runtime/ums/codec.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -167,6 +169,11 @@ result<step_outcome> extraction::step(std::chrono::milliseconds wait) {
   if (pending_ && (!more || taken.settle || publisher_->unflushed_bytes() >= settings_.flush_bytes))
     if (auto failed = settle())
       return failed;
+  if (auto beaten_us = driver_->beaten_us(); beaten_us > beaten_us_) {
+    beaten_us_ = beaten_us;
+    if (auto failed = publish_marks(beaten_us))
+      return failed;
+  }
   return outcome;
 }
 
@@ -196,9 +203,9 @@ error extraction::publish(const collector::taken& taken, step_outcome& outcome) 
   outcome.dead_letters += bad.size();
   if (bad.empty())
     return {};
-  if (auto place = driver_->progress().place; !place.empty())
+  if (auto where = driver_->progress().place; !where.empty())
     for (auto& row : bad)
-      row.reason += "; read at " + place;
+      row.reason += "; read at " + where;
   return keep_bad(bad);
 }
 
@@ -218,9 +225,17 @@ error extraction::settle() {
 }
 
 error extraction::mark() {
+  if (auto failed = driver_->beat(now_us()))
+    return failed;
+  if (driver_->beaten_us() >= 0)
+    return {};
+  auto until = driver_->progress().complete_until_us;
+  return publish_marks(until ? until : now_us());
+}
+
+error extraction::publish_marks(int64_t until_us) {
   // A mark must not overtake rows that the driver has read: they are published at the end of each
   // step.
-  auto until = driver_->progress().complete_until_us;
   collector::taken taken{};
   auto& marks = taken.batches;
   for (const auto& t : driver_->progress().tables) {
@@ -233,7 +248,7 @@ error extraction::mark() {
     // The highest id on the bus: a mark takes no id of its own, so marks never change what ids
     // rows get.
     b.columns[0].append_int(std::max(collector_->next_id() - 1, held_id_));
-    b.columns[1].append_int(until ? until : now_us());
+    b.columns[1].append_int(until_us);
     marks.push_back(std::move(b));
   }
   if (auto failed = pass_stages(taken))
@@ -258,6 +273,10 @@ bool extraction::idle() const {
 error extraction::keep_bad(const std::vector<bad_row>& rows) {
   if (rows.empty())
     return {};
+  if (settings_.strict)
+    return rejected(fmt::format("table {}: {}; strict: true stops the source at the first such row, "
+                                "strict: false keeps them as dead letters and goes on",
+                                rows.front().table.text(), rows.front().reason));
   std::vector<state::dead_letter> letters;
   for (const auto& r : rows)
     letters.push_back({.component = "source." + settings_.name,

@@ -35,6 +35,8 @@ struct extraction_settings {
   size_t flush_bytes = 16 << 20;
   /// A position may hold the key of the last row read, which may be masked: it is not shown.
   bool hide_position = false;
+  /// A row that cannot go on stops the source instead of becoming a dead letter.
+  bool strict = false;
   /// Makes what rows pass on their way to the bus, in this order. May be empty.
   std::function<result<std::vector<std::unique_ptr<stage>>>()> make_stages = {};
 };
@@ -66,7 +68,9 @@ public:
   /// Reads for up to `wait`, publishes, and when nothing more is waiting, flushes and stores.
   result<step_outcome> step(std::chrono::milliseconds wait);
 
-  /// Puts a mark of each table behind what was published: all before `now_us` has been handed over.
+  /// Puts a mark of each table behind what was published: all before its time has been handed over.
+  /// Where the source has a heartbeat table, only writes to that; the mark is put by the `step` that
+  /// the row comes back in.
   error mark();
 
   /// Hands the request to the driver; returns when it is stored. REQUIRES: open succeeded.
@@ -100,6 +104,7 @@ private:
   error keep_bad(const std::vector<bad_row>& rows);
   error pass_stages(collector::taken& taken);
   error settle();
+  error publish_marks(int64_t until_us);
 
   extraction_settings settings_;
   std::shared_ptr<bus::bus> bus_;
@@ -111,6 +116,8 @@ private:
   std::optional<state::checkpoint_store> store_;
   std::optional<state::dead_letter_store> dead_letters_;
   place stored_;
+  /// Time of the last marks that a row of the heartbeat table brought.
+  int64_t beaten_us_ = 0;
   int64_t stored_us_ = 0;
   /// The highest id that the bus held behind the position when the source was opened.
   int64_t held_id_ = 0;

@@ -1,4 +1,5 @@
 #include "actors/extract/driver.hpp"
+#include "actors/extract/routing.hpp"
 
 namespace rtdp::extract {
 
@@ -7,11 +8,14 @@ namespace rtdp::extract {
 #undef SOURCE
 
 std::vector<kind> kinds() {
-  return {
+  std::vector<kind> all = {
 #define SOURCE(name) name##_source(),
 #include "actors/extract/sources.def"
 #undef SOURCE
   };
+  for (auto& k : all)
+    k.spec = with_source_options(std::move(k.spec));
+  return all;
 }
 
 } // namespace rtdp::extract

@@ -1,6 +1,7 @@
 #include "actors/extract/source_actor.hpp"
 
 #include "actors/extract/table_actor.hpp"
+#include "actors/extract/table_report.hpp"
 #include "runtime/caf_error.hpp"
 #include "runtime/core/backoff.hpp"
 #include "runtime/core/time.hpp"
@@ -15,13 +16,20 @@ using self_pointer = runtime::source_actor::stateful_pointer<source_state>;
 /// How long a read waits for the first row: marks and stop wait as long at most.
 constexpr auto read_wait = 20ms;
 
+std::string topics_text(const routing& to) {
+  std::string out;
+  for (const auto& topic : to.topics())
+    out += (out.empty() ? "" : ", ") + topic;
+  return out;
+}
+
 void tell(self_pointer self, std::string state, std::string reason) {
   auto& s = self->state;
   s.known.state = std::move(state);
   s.known.reason = std::move(reason);
   auto at = s.opened ? s.work->progress() : source_progress{};
-  s.known.texts["position"] = s.work->position();
-  s.known.texts["topic"] = s.work->settings().topic;
+  s.known.texts["position"] = s.work->settings().hide_position ? at.place : s.work->position();
+  s.known.texts["topic"] = topics_text(s.work->settings().to);
   s.known.figures["next_id"] = s.work->next_id();
   s.known.figures["idle"] = at.idle;
   if (s.work->stored_us() > 0)
@@ -48,27 +56,22 @@ void tell_tables(self_pointer self, const step_outcome& outcome) {
     runtime::report r;
     r.state = "running";
     r.figures["rows_in"] = int64_t(t.rows);
-    std::string columns;
-    for (size_t i = ums::system_columns; i < t.schema->fields.size(); ++i) {
-      const auto& f = t.schema->fields[i];
-      columns += (columns.empty() ? "" : ", ") + f.name + " " + std::string(to_string(f.type)) +
-                 (f.key ? " key" : "");
-    }
-    r.texts["columns"] = columns;
-    self->send(table_of(self, t.name), runtime::atom::status_v, std::move(r));
+    // Where there is a history it knows all columns; these rows may have some only.
+    if (!self->state.work->settings().make_stages)
+      r.texts["columns"] = columns_text(t.schema->fields);
+    self->send(table_of(self, name_for_people(t.name)), runtime::atom::status_v, std::move(r));
   }
 }
 
 void tell_snapshots(self_pointer self) {
-  for (const auto& t : self->state.work->progress().tables) {
-    runtime::report r;
-    r.state = "running";
-    r.texts["snapshot"] = t.snapshot_done ? "done" : "running";
-    r.figures["snapshot_done"] = t.snapshot_done;
-    r.figures["snapshot_rows_done"] = t.snapshot_rows;
-    r.figures["snapshot_rows_estimated"] = t.snapshot_rows_estimated;
-    self->send(table_of(self, t.name), runtime::atom::status_v, std::move(r));
-  }
+  std::vector<ums::ns> known;
+  for (const auto& [name, table] : self->state.tables)
+    known.push_back(name);
+  auto reports = table_reports(self->state.work->progress(), known);
+  if (self->state.work->settings().make_stages)
+    add_columns(reports, self->state.env.data_dir);
+  for (auto& [name, r] : reports)
+    self->send(table_of(self, name), runtime::atom::status_v, std::move(r));
 }
 
 /// Tries again later, or ends for good.

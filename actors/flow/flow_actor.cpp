@@ -70,8 +70,8 @@ void observe(self_pointer self, const flow_state::under_way& u, int64_t done_us)
     return;
   auto committed_us = d.data->timestamps().back();
   s.env.metrics->end_to_end_latency({name}).Observe(double(done_us - committed_us) / 1e6);
-  auto stage = [&](const char* word, int64_t from_us, int64_t to_us) {
-    s.env.metrics->stage_latency({.flow = name, .stage = word})
+  auto stage = [&s](const char* word, int64_t from_us, int64_t to_us) {
+    s.env.metrics->stage_latency({.flow = s.settings.name, .stage = word})
         .Observe(double(std::max<int64_t>(0, to_us - from_us)) / 1e6);
   };
   stage("read", committed_us, d.read_us);

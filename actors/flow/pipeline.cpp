@@ -47,6 +47,12 @@ ums::batch_ptr wanted_rows(const ums::batch_ptr& b, int64_t applied) {
   return filtered(b, [&](size_t row) { return wanted[row]; });
 }
 
+/// A truncate empties a table whatever the version of its rows.
+std::string any_version(ums::ns name) {
+  name.set(ums::ns::version, "0");
+  return name.text();
+}
+
 bool has_system_columns(const ums::schema& s) {
   return s.fields.size() >= ums::system_columns && s.fields[0].name == ums::id_name &&
          s.fields[1].name == ums::ts_name && s.fields[2].name == ums::op_name;
@@ -72,6 +78,54 @@ std::vector<size_t> gone(const ums::batch& in, const ums::batch& out,
 
 } // namespace
 
+bool pipeline::take_truncate(const runtime::delivery& d) {
+  const auto name = d.data->schema->name.text();
+  auto id = d.data->rows() ? d.data->ids()[0] : 0;
+  // Applied again it would empty what came after it; the copies of other partitions are such.
+  if (id <= done_before(d))
+    return false;
+  progress_.truncated[any_version(d.data->schema->name)] = id;
+  if (!d.partition.empty())
+    progress_.apply(name, d.partition, id);
+  return true;
+}
+
+bool pipeline::take_sweep(const runtime::delivery& d) {
+  const auto& name = d.data->schema->name;
+  auto id = d.data->rows() ? d.data->ids()[0] : 0;
+  bool others = std::any_of(progress_.ids.begin(), progress_.ids.end(), [&](const auto& applied) {
+    auto of = ums::ns::parse(applied.first.substr(0, applied.first.find(' ')));
+    return of && any_version(*of) != any_version(name);
+  });
+  if (!settings_.deletes_follow || others || !d.data->find(ums::before_name) ||
+      id <= done_before(d))
+    return false;
+  if (!d.partition.empty())
+    progress_.apply(name.text(), d.partition, id);
+  // A copy comes through every partition. The first one would take rows of the others that the
+  // snapshot has met, and which are still to come: the last one counts.
+  return brought_everywhere(d, id);
+}
+
+bool pipeline::brought_everywhere(const runtime::delivery& d, int64_t id) const {
+  auto topic = d.partition.substr(0, d.partition.rfind('/'));
+  auto known = settings_.partitions.find(topic);
+  auto name = d.data->schema->name.text();
+  for (int32_t i = 0; known != settings_.partitions.end() && i < known->second; ++i)
+    if (progress_.applied(name, topic + "/" + std::to_string(i)) < id)
+      return false;
+  return true;
+}
+
+int64_t pipeline::done_before(const runtime::delivery& d) const {
+  const auto& name = d.data->schema->name;
+  auto done = d.partition.empty() ? INT64_MIN : progress_.applied(name.text(), d.partition);
+  if (!progress_.truncated.empty())
+    if (auto at = progress_.truncated.find(any_version(name)); at != progress_.truncated.end())
+      done = std::max(done, at->second);
+  return done;
+}
+
 result<std::vector<runtime::write_order>> pipeline::process(const runtime::delivery& d) {
   orders out;
   const auto before = progress_;
@@ -79,22 +133,24 @@ result<std::vector<runtime::write_order>> pipeline::process(const runtime::deliv
     progress_.offsets[d.partition] = d.next_offset;
   const auto name = d.data->schema->name.text();
   if (d.data->kind == ums::protocol::increment_truncate) {
-    // A truncate that was applied must not be applied again: it would empty what came after it.
-    auto id = d.data->rows() ? d.data->ids()[0] : 0;
-    if (!d.partition.empty() && id <= progress_.ids[name])
+    if (!take_truncate(d))
       return out;
-    progress_.ids[name] = std::max(progress_.ids[name], id);
+    out.emplace_back().data = d.data;
+  } else if (d.data->kind == ums::protocol::increment_sweep) {
+    if (!take_sweep(d))
+      return out;
     out.emplace_back().data = d.data;
   } else if (d.data->carries_rows() && d.data->rows() > 0) {
     if (!has_system_columns(*d.data->schema))
       return rejected("namespace " + name +
                       ": the first three columns must be ums_id_, ums_ts_ "
                       "and ums_op_; without them rows cannot be told apart");
-    auto& applied = progress_.ids[name];
-    auto rows = wanted_rows(d.data, d.partition.empty() ? INT64_MIN : applied);
+    auto rows = wanted_rows(d.data, done_before(d));
     if (rows->rows() == 0)
       return out;
-    applied = std::max(applied, rows->ids().back());
+    // A replayed dead letter is behind what its partition has brought since.
+    if (!d.partition.empty())
+      progress_.apply(name, d.partition, rows->ids().back());
     if (auto failed = transform(rows, out)) {
       progress_ = before;
       return failed;

@@ -23,6 +23,8 @@ struct pipeline_settings {
   std::vector<std::string> keys;
   /// False where the target appends every change: then the steps see deletes too.
   bool deletes_follow = true;
+  /// By topic; one that is missing has a single partition.
+  std::map<std::string, int32_t> partitions = {};
 };
 
 class pipeline {
@@ -40,6 +42,15 @@ public:
   result<std::vector<runtime::write_order>> process(const runtime::delivery& d);
 
 private:
+  /// False when this truncate was applied before.
+  bool take_truncate(const runtime::delivery& d);
+  /// False when this sweep was applied before, or is not for this target: it appends every change,
+  /// or holds rows of other tables too, which the sweep knows nothing of.
+  bool take_sweep(const runtime::delivery& d);
+  /// True when each partition of the delivery's topic has brought its table up to this id.
+  bool brought_everywhere(const runtime::delivery& d, int64_t id) const;
+  /// Rows of the delivery up to this id are applied, or a truncate took them.
+  int64_t done_before(const runtime::delivery& d) const;
   using orders = std::vector<runtime::write_order>;
   error transform(const ums::batch_ptr& rows, orders& out);
   result<ums::batch_ptr> run_steps(const ums::batch_ptr& rows,

@@ -39,10 +39,10 @@ public:
     const auto& from = order_.origin.data ? *order_.origin.data : *order_.data;
     auto name = from.schema->name.text();
     // An order that is not the last of its batch moves no id: the other orders hold lower ones.
-    auto most = order_.after.ids.find(name);
-    if (const auto* ids = order_.data->find(ums::id_name); ids && most != order_.after.ids.end())
-      if (auto id = std::min(lowest_from(ids->ints(), end) - 1, most->second); id > p.ids[name])
-        p.ids[name] = id;
+    const auto& partition = order_.origin.partition;
+    auto most = order_.after.applied(name, partition);
+    if (const auto* ids = order_.data->find(ums::id_name); ids && most > p.applied(name, partition))
+      p.apply(name, partition, std::min(lowest_from(ids->ints(), end) - 1, most));
     return p.text();
   }
 

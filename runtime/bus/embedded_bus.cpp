@@ -277,6 +277,10 @@ kind embedded_bus() {
               .add(field{"retention_bytes", int64_t{0},
                          "The oldest messages of a partition go when it is larger; 0 keeps all."}
                        .range(0, INT64_MAX))
+              .add(field{"message_bytes_max", int64_t{1} << 20,
+                         "Largest message; a row that needs more goes to the dead letters."}
+                       .range(64 << 10, 64 << 20)
+                       .advanced())
               .add(field{"fsync", std::string("full"),
                          "`full`: what was flushed survives a power cut. `process`: only the death "
                          "of rtdp, and an append costs no fsync."}

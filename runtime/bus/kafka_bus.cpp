@@ -223,7 +223,11 @@ kind kafka_bus() {
                  "How long a message may wait for others to share a request with."}
                .range(0, 1000)
                .advanced())
-      .add(field{"message_bytes_max", 8 * mib, "Largest message."}.range(mib, 64 * mib).advanced())
+      .add(field{"message_bytes_max", mib,
+                 "Largest message; a row that needs more goes to the dead letters. The brokers' "
+                 "own limit counts for topics that rtdp did not create."}
+               .range(64 << 10, 64 * mib)
+               .advanced())
       .add(field{"queue_bytes", 64 * mib, "What a producer holds back at most."}
                .range(mib, 1024 * mib)
                .advanced())

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace rtdp::state {
 namespace {
 
@@ -25,10 +27,23 @@ error read(const json& object, const char* name, numbers& into) {
 
 } // namespace
 
+int64_t progress::applied(const std::string& ns, const std::string& partition) const {
+  auto found = ids.find(ns + ' ' + partition);
+  if (found == ids.end())
+    found = ids.find(ns);
+  return found == ids.end() ? 0 : found->second;
+}
+
+void progress::apply(const std::string& ns, const std::string& partition, int64_t id) {
+  ids[ns + ' ' + partition] = std::max(id, applied(ns, partition));
+}
+
 std::string progress::text() const {
+  json object{{"offsets", offsets}, {"ids", ids}};
+  if (!truncated.empty())
+    object["truncated"] = truncated;
   // A name that is not UTF-8 is written with the replacement character instead of an exception.
-  return json{{"offsets", offsets}, {"ids", ids}}.dump(-1, ' ', false,
-                                                       json::error_handler_t::replace);
+  return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 result<progress> progress::parse(std::string_view text) {
@@ -36,13 +51,18 @@ result<progress> progress::parse(std::string_view text) {
   if (text.empty())
     return read_back;
   auto object = json::parse(text, nullptr, false);
-  if (!object.is_object() || object.size() != 2)
-    return rejected("progress must be a JSON object with `offsets` and `ids`, found: " +
+  bool has_truncated = object.is_object() && object.contains("truncated");
+  if (!object.is_object() || object.size() != (has_truncated ? 3 : 2))
+    return rejected("progress must be a JSON object with `offsets`, `ids` and perhaps `truncated`, "
+                    "found: " +
                     std::string(text.substr(0, 80)));
   if (auto failed = read(object, "offsets", read_back.offsets))
     return failed;
   if (auto failed = read(object, "ids", read_back.ids))
     return failed;
+  if (has_truncated)
+    if (auto failed = read(object, "truncated", read_back.truncated))
+      return failed;
   return read_back;
 }
 

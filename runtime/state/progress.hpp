@@ -13,10 +13,20 @@ namespace rtdp::state {
 struct progress {
   /// Next offset to read, by "topic/partition".
   std::map<std::string, int64_t> offsets;
-  /// Highest ums_id_ applied, by namespace text. A row that is not above it was applied already.
+  /// Highest ums_id_ applied, by namespace text and "topic/partition" with a blank between. A
+  /// namespace alone is what flows stored when each topic had one partition: it holds for every
+  /// partition that has no id of its own yet.
   std::map<std::string, int64_t> ids;
+  /// Id of the last truncate applied, by namespace text in version 0. A truncate comes through
+  /// every partition; the first copy counts, and no older row of another partition after it.
+  std::map<std::string, int64_t> truncated;
 
   bool operator==(const progress&) const = default;
+
+  /// A row of this partition that is not above it was applied already; 0 when none was.
+  int64_t applied(const std::string& ns, const std::string& partition) const;
+  /// Never lowers the id.
+  void apply(const std::string& ns, const std::string& partition, int64_t id);
 
   /// One line of JSON.
   std::string text() const;

@@ -146,7 +146,7 @@ namespace {
 constexpr std::string_view protocol_names[] = {
     "data_increment_data",      "data_initial_data",          "data_batch_data",
     "data_increment_heartbeat", "data_increment_termination", "data_batch_termination",
-    "data_increment_truncate"};
+    "data_increment_truncate",  "data_increment_sweep"};
 } // namespace
 
 std::string_view to_string(protocol p) { return protocol_names[size_t(p)]; }

@@ -88,6 +88,8 @@ enum class protocol : uint8_t {
   increment_termination, ///< the schema version ends here
   batch_termination,
   increment_truncate, ///< the source table was emptied: ums_id_, ums_ts_; no business columns
+  increment_sweep,    ///< a snapshot met all rows there are: ums_id_, ums_ts_, before; rows whose
+                      ///< ums_id_ is below `before` are gone
 };
 
 std::string_view to_string(protocol p);

@@ -17,6 +17,8 @@ inline constexpr std::string_view ts_name = "ums_ts_";
 inline constexpr std::string_view op_name = "ums_op_";
 inline constexpr std::string_view uid_name = "ums_uid_";
 inline constexpr std::string_view active_name = "ums_active_";
+/// Of a sweep: the first id that its snapshot gave.
+inline constexpr std::string_view before_name = "before";
 constexpr size_t system_columns = 3;
 
 constexpr bool is_system(std::string_view name) {

@@ -22,6 +22,8 @@ public:
   }
 
   int failing_flushes = 0, failing_sends = 0, opens = 0;
+  /// Flushes that write everything and then fail all the same.
+  int answers_lost = 0;
   /// Retention took everything: what `ranges` answers instead.
   std::optional<rtdp::bus::range> only_range;
 
@@ -50,16 +52,16 @@ public:
     return std::unique_ptr<rtdp::bus::producer>(new leaky(*this, std::move(*inner)));
   }
 
-  /// Every message that partition 0 of `topic` holds.
-  std::vector<rtdp::bus::message> held(const std::string& topic) {
+  /// Every message that a partition of `topic` holds.
+  std::vector<rtdp::bus::message> held(const std::string& topic, int32_t index = 0) {
     std::vector<rtdp::bus::message> all;
     auto ranges = inner_->ranges(topic);
     if (!ranges)
       return all;
-    auto [first, end] = ranges->front();
+    auto [first, end] = ranges->at(size_t(index));
     auto reader = inner_->make_reader("test");
     REQUIRE(reader);
-    REQUIRE_FALSE((*reader)->assign({{{topic, 0}, first}}));
+    REQUIRE_FALSE((*reader)->assign({{{topic, index}, first}}));
     while (first + int64_t(all.size()) < end)
       REQUIRE_FALSE((*reader)->poll(std::chrono::seconds{5}, 1 << 20, all));
     return all;
@@ -78,7 +80,10 @@ private:
     error flush(std::chrono::milliseconds timeout) override {
       if (bus_.failing_flushes > 0 && bus_.failing_flushes-- > 0)
         return unavailable("broker gone");
-      return inner_->flush(timeout);
+      if (auto failed = inner_->flush(timeout))
+        return failed;
+      return bus_.answers_lost > 0 && bus_.answers_lost-- > 0 ? unavailable("answer lost")
+                                                              : error{};
     }
 
   private:

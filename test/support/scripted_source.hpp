@@ -23,6 +23,10 @@ struct scripted_source {
   error read_error;
   bool snapshot_done = true;
   int64_t retained_bytes = -1;
+  std::string place;
+  /// As of a heartbeat table; -1: it has none. And the times that were written to it.
+  int64_t beaten_us = -1;
+  std::vector<int64_t> beats;
   /// Positions: of each open, and of each confirm.
   std::vector<std::string> opened, confirmed;
   /// Called at each confirm.
@@ -64,6 +68,11 @@ public:
     script_.at_confirm();
     return {};
   }
+  error beat(int64_t now_us) override {
+    script_.beats.push_back(now_us);
+    return {};
+  }
+  int64_t beaten_us() const override { return script_.beaten_us; }
   extract::source_progress progress() const override {
     extract::source_progress p;
     p.tables.push_back({.name = scripted_source::table(),
@@ -71,6 +80,7 @@ public:
                         .snapshot_rows = int64_t(at_)});
     p.idle = at_ == script_.rows.size();
     p.retained_bytes = script_.retained_bytes;
+    p.place = script_.place;
     return p;
   }
 

@@ -71,4 +71,41 @@ TEST_CASE("a chunk whose position must be stored first fills the collector until
   CHECK_FALSE(out.take().settle);
 }
 
+TEST_CASE("rows of the log get their ids again, and pass by those of a chunk that was not settled") {
+  collector out{10};
+  auto h = out.table(orders, columns);
+  auto log_row = [&] {
+    auto& b = out.row(h, 'u', 5);
+    b.columns[3].append_int(1);
+    b.columns[4].append_text("x");
+    return b.ids().back();
+  };
+  // The bus holds 10, 11 of the log, a chunk with 12 to 15, 16 of the log, a chunk with 17 to 20.
+  out.pass_by({{12, 15}, {17, 20}}, 20);
+  CHECK(log_row() == 10);
+  CHECK(log_row() == 11);
+  CHECK(log_row() == 16);
+  CHECK(log_row() == 21);
+  CHECK(log_row() == 22);
+}
+
+TEST_CASE("a chunk that is read again gets ids behind all that the bus holds") {
+  collector out{10};
+  auto h = out.table(orders, columns);
+  out.pass_by({{12, 15}}, 20);
+  out.chunk(h, three_rows(), {}, 9);
+  CHECK(out.next_id() == 24);
+  out.truncate(orders, 9);
+  CHECK(out.next_id() == 25);
+}
+
+TEST_CASE("ids that are left out after a lost position are behind all that the bus holds") {
+  collector out{10};
+  out.pass_by({}, 2000);
+  out.skip_ids(5);
+  CHECK(out.next_id() == 2001);
+  out.skip_ids(5);
+  CHECK(out.next_id() == 2006);
+}
+
 } // namespace rtdp::extract

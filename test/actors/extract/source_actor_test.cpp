@@ -28,7 +28,7 @@ struct around_source {
   void start() {
     extraction_settings s;
     s.name = "shop";
-    s.topic = "rtdp.shop";
+    s.to = routing({"rtdp.shop"});
     s.data_dir = folder.path();
     auto work = std::make_shared<extraction>(s, bus, [this] { return script.make(); });
     source = system.spawn(source_actor, around.env, work, std::string("scripted"));

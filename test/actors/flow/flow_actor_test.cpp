@@ -16,7 +16,7 @@ namespace {
 
 /// A FLOW without steps between a STREAM and a SINK that the test plays.
 struct fixture {
-  explicit fixture(bool sink_opens = true, int64_t dead_letters_max = 10) {
+  explicit fixture(bool sink_opens = true, int64_t dead_letters_max = 10, int32_t partitions = 1) {
     sink_told->opens = sink_opens;
     state::progress p;
     p.offsets["rtdp.shop/0"] = 3;
@@ -28,6 +28,7 @@ struct fixture {
     settings.name = "f";
     settings.pattern = "sqlite.shop.main.orders";
     settings.topics = {"rtdp.shop"};
+    settings.partitions["rtdp.shop"] = partitions;
     settings.credit = 2;
     settings.dead_letters_max = dead_letters_max;
     settings.heartbeats["shop"] = system.spawn(scripted_heartbeat, marks);
@@ -93,6 +94,22 @@ TEST_CASE("what the sink need not write is acknowledged in order, behind what it
   f.answer();
   CHECK(f.stream_told->credit == 3);
   CHECK(f.marks->seen == std::vector<std::string>{"f " + orders_name().text() + " 12000"});
+}
+
+TEST_CASE("a mark counts when the slowest partition has brought one") {
+  fixture f(true, 10, 2);
+  auto deliver = [&](int64_t id, int64_t next, const char* partition) {
+    f.system.send(f.flow, atom::deliver_v,
+                  delivered(sign(ums::protocol::increment_heartbeat, id), next, partition));
+  };
+  auto seen = [](int64_t us) { return "f " + orders_name().text() + " " + std::to_string(us); };
+  deliver(12, 4, "rtdp.shop/0");
+  deliver(13, 5, "rtdp.shop/0");
+  CHECK(f.marks->seen.empty());
+  deliver(12, 4, "rtdp.shop/1");
+  CHECK(f.marks->seen == std::vector<std::string>{seen(12'000)});
+  deliver(15, 5, "rtdp.shop/1");
+  CHECK(f.marks->seen == std::vector<std::string>{seen(12'000), seen(13'000)});
 }
 
 TEST_CASE("offsets that moved without rows are stored within a second") {

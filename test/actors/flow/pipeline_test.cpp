@@ -31,6 +31,10 @@ pipeline made(const strings& steps, pipeline_settings how = {}) {
   return {std::move(how), std::move(all)};
 }
 
+int64_t applied_of(const state::progress& p) {
+  return p.applied(orders_name().text(), "rtdp.shop/0");
+}
+
 using orders_out = std::vector<runtime::write_order>;
 
 orders_out processed(pipeline& p, const runtime::delivery& d) {
@@ -57,7 +61,7 @@ TEST_CASE("rows go through as they are when there are no steps") {
   CHECK(out[0].origin.data == rows);
   CHECK(out[0].before == state::progress{});
   CHECK(out[0].after.offsets.at("rtdp.shop/0") == 4);
-  CHECK(out[0].after.ids.at(orders_name().text()) == 2);
+  CHECK(applied_of(out[0].after) == 2);
   CHECK(p.progress() == out[0].after);
 }
 
@@ -76,7 +80,7 @@ TEST_CASE("what was applied before is dropped by its ids, in another batch and w
                                             {13, 'i', 3, "1"}}),
                                     5));
   CHECK(shown_all(out) == strings{"u 11 3, i 12 1, i 13 1"});
-  CHECK(p.progress().ids.at(orders_name().text()) == 13);
+  CHECK(applied_of(p.progress()) == 13);
 }
 
 TEST_CASE("each table has its own watermark") {
@@ -107,9 +111,81 @@ TEST_CASE("a truncate is applied once, in the order of the ids") {
   auto out = processed(p, delivered(truncate, 2));
   REQUIRE(out.size() == 1);
   CHECK(out[0].data == truncate);
-  CHECK(out[0].after.ids.at(orders_name().text()) == 5);
+  CHECK(applied_of(out[0].after) == 5);
   processed(p, delivered(orders({{6, 'i', 2, "1"}}), 3));
   CHECK(processed(p, delivered(truncate, 2)).empty());
+}
+
+TEST_CASE("a sweep reaches the target once, unless that appends or holds other tables too") {
+  auto schema = std::make_shared<ums::schema>();
+  schema->name = orders_name();
+  schema->fields = {{.name = "ums_id_", .type = ums::type::long_},
+                    {.name = "ums_ts_", .type = ums::type::datetime},
+                    {.name = "before", .type = ums::type::long_}};
+  auto sweep = std::make_shared<ums::batch>(schema, ums::protocol::increment_sweep);
+  for (auto& c : sweep->columns)
+    c.append_int(5);
+  auto p = made({"select * from orders"});
+  processed(p, delivered(orders({{4, 'i', 1, "1"}}), 1));
+  auto out = processed(p, delivered(sweep, 2));
+  REQUIRE(out.size() == 1);
+  CHECK(out[0].data == sweep);
+  CHECK(processed(p, delivered(sweep, 2)).empty());
+
+  auto shared = made({});
+  processed(shared, delivered(batch_of(orders_schema("returns"), {{1, 'i', 1, "1"}}), 1));
+  CHECK(processed(shared, delivered(sweep, 2)).empty());
+
+  pipeline appending({.deletes_follow = false}, {});
+  CHECK(processed(appending, delivered(sweep, 2)).empty());
+
+  // The last copy counts: rows that the snapshot met may still be on their way in a slower one.
+  pipeline split({.partitions = {{"rtdp.shop", 3}}}, {});
+  CHECK(processed(split, delivered(sweep, 2, "rtdp.shop/1")).empty());
+  CHECK(processed(split, delivered(sweep, 2, "rtdp.shop/0")).empty());
+  processed(split, delivered(orders({{4, 'i', 1, "1"}}), 1, "rtdp.shop/2"));
+  CHECK(processed(split, delivered(sweep, 2, "rtdp.shop/2")).size() == 1);
+  CHECK(processed(split, delivered(sweep, 2, "rtdp.shop/2")).empty());
+}
+
+TEST_CASE("each partition of a topic has its own watermark, since their ids interleave") {
+  auto p = made({});
+  CHECK(shown_all(processed(p, delivered(orders({{1, 'i', 1, "1"}, {9, 'i', 2, "1"}}), 2))) ==
+        strings{"i 1 1, i 9 1"});
+  auto other = orders({{2, 'i', 3, "1"}, {7, 'i', 4, "1"}});
+  CHECK(shown_all(processed(p, delivered(other, 2, "rtdp.shop/1"))) == strings{"i 2 1, i 7 1"});
+  CHECK(processed(p, delivered(other, 2, "rtdp.shop/1")).empty());
+}
+
+TEST_CASE("a watermark stored before there were partitions holds for every partition") {
+  auto p = made({});
+  auto stored = state::progress::parse(
+      R"({"offsets":{"rtdp.shop/0":4},"ids":{")" + orders_name().text() + R"(":10}})");
+  REQUIRE(stored);
+  p.restore(*stored);
+  for (auto partition : {"rtdp.shop/0", "rtdp.shop/1"}) {
+    auto out = processed(p, delivered(orders({{10, 'i', 1, "1"}, {11, 'i', 2, "1"}}), 5, partition));
+    CHECK(shown_all(out) == strings{"i 11 1"});
+  }
+}
+
+TEST_CASE("the copies of a truncate count once, and no older row comes after the first") {
+  auto p = made({});
+  auto truncate = sign(ums::protocol::increment_truncate, 5);
+  REQUIRE(processed(p, delivered(truncate, 1, "rtdp.shop/0")).size() == 1);
+  CHECK(shown_all(processed(p, delivered(orders({{6, 'i', 1, "1"}}), 2, "rtdp.shop/0"))) ==
+        strings{"i 6 1"});
+  // Partition 1 is slower; a restart in between changes nothing.
+  auto stored = state::progress::parse(p.progress().text());
+  REQUIRE(stored);
+  CHECK(*stored == p.progress());
+  p.restore(*stored);
+  CHECK(shown_all(processed(
+            p, delivered(orders({{3, 'i', 2, "1"}, {4, 'd', 3}, {8, 'i', 4, "1"}}), 2,
+                         "rtdp.shop/1"))) == strings{"i 8 1"});
+  CHECK(processed(p, delivered(truncate, 3, "rtdp.shop/1")).empty());
+  // Nor by a replay.
+  CHECK(processed(p, delivered(orders({{2, 'i', 9, "1"}}), 0, "")).empty());
 }
 
 TEST_CASE("a replayed dead letter is applied whatever the watermark, and moves no offset") {
@@ -196,7 +272,7 @@ TEST_CASE("a step that needs a column which the log left out makes unfit rows, t
   REQUIRE(out[0].unfit.size() == 2);
   CHECK(out[0].unfit[1].index == 1);
   CHECK(out[0].unfit[1].reason.find("step 1: the log did not carry every column") == 0);
-  CHECK(out[0].after.ids.at(orders_name().text()) == 6);
+  CHECK(applied_of(out[0].after) == 6);
   CHECK(shown_all(processed(p, delivered(orders({{7, 'i', 1, "5"}}), 3))) == strings{"i 7 5"});
 }
 

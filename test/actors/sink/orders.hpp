@@ -19,7 +19,7 @@ inline ums::batch_ptr rows_with(const std::vector<int64_t>& ids) {
 inline state::progress progress_of(int64_t offset, int64_t id) {
   state::progress p;
   p.offsets["t/0"] = offset;
-  p.ids[orders()->name.text()] = id;
+  p.apply(orders()->name.text(), "t/0", id);
   return p;
 }
 

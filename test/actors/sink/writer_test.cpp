@@ -63,7 +63,7 @@ runtime::write_receipt written(sink::writer& w, const runtime::write_order& o) {
   return *receipt;
 }
 
-int64_t id_mark(const state::progress& p) { return p.ids.at(orders()->name.text()); }
+int64_t id_mark(const state::progress& p) { return p.applied(orders()->name.text(), "t/0"); }
 
 } // namespace
 
