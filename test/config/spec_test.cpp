@@ -161,6 +161,14 @@ TEST_CASE("what is required must stand there and must not be empty") {
                 "4 at.d: is required and must not be empty"});
 }
 
+TEST_CASE("one mapping counts as a list of one, and its problems are told under its own path") {
+  auto s = good("tables: {name: a, deep: yes}\n");
+  REQUIRE(s.get<sections>("tables").size() == 1);
+  CHECK(s.get<sections>("tables")[0].text("name") == "a");
+  CHECK(bad("tables: {nam: a}\n").size() == 2);
+  CHECK(bad("columns: {x: y}\n").size() == 1);
+}
+
 TEST_CASE("keys of somebody else are passed over, and suggested") {
   section out;
   auto root = load_text("kind: toy\nkid: 1\n").root;
