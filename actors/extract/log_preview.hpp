@@ -11,11 +11,11 @@ namespace rtdp::extract::logs {
 
 struct preview_request {
   /// The events.
-  std::string file;
+  std::string file = {};
   /// As the user names the settings file in problems.
-  std::string config;
+  std::string config = {};
   /// Empty: the only log source there is, and its tables in their order.
-  std::string source, table;
+  std::string source = {}, table = {};
   int64_t limit = 10;
   bool json = false;
 };
