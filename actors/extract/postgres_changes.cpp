@@ -13,11 +13,14 @@ constexpr auto visible_timeout = 10s;
 changes::changes(std::string source, connection& catalog, position& at,
                  const std::vector<captured_table>& tables)
     : source_(std::move(source)), catalog_(catalog), at_(at), before_images_(at.tables.size()),
+      partitioned_(at.tables.size()),
       skip_(at.index) {
   for (size_t i = 0; i < at.tables.size(); ++i)
     for (const auto& t : tables)
-      if (t.name == at.tables[i].name)
+      if (t.name == at.tables[i].name) {
         before_images_[i] = t.before_images;
+        partitioned_[i] = t.partitioned;
+      }
   check_text_ = catalog.parameter("server_encoding") == "SQL_ASCII";
 }
 
@@ -82,6 +85,7 @@ void changes::announce() {
     r.table = size_t(found - all.begin());
     r.stranger = found->oid != 0 && found->oid != r.raw.id;
   }
+  r.beats = beat_ != nullptr && beat_->is_of(r.raw);
   last_relation_ = nullptr;
 }
 
@@ -158,6 +162,8 @@ error changes::change(std::string_view bytes, collector& out) {
       return rejected("change stream: a change of a relation that was not announced");
     r = &found->second;
   }
+  if (r->beats)
+    beat_->came_back(r->raw, message_.new_row);
   if (r->table == SIZE_MAX || seen(r->table))
     return {};
   if (r->stranger)
@@ -170,6 +176,10 @@ error changes::change(std::string_view bytes, collector& out) {
       (message_.old_kind != 0 && message_.old_row.size() != width))
     return rejected(fmt::format("change stream: a row of {} has not the {} columns announced",
                                 quoted(at_.tables[r->table].name), width));
+  // Whether an old row is whole the server says by the root of a partitioned table, but what it
+  // holds by the partition: only its key can be relied on.
+  if (message_.old_kind == 'O' && partitioned_[r->table] && !r->keyless)
+    message_.old_kind = 'K';
   if (message_.type == 'I')
     add(*r, 'i', message_.new_row, bytes, out);
   else if (message_.type == 'D')
@@ -319,11 +329,17 @@ void changes::add(known_relation& r, char op, const tuple& row, std::string_view
     return;
   }
   if (windows_ != nullptr && windows_->watches(r.table))
-    tell_change(r.table, b);
+    tell_change(r, op, b);
 }
 
-void changes::tell_change(size_t table, const ums::batch& b) {
-  windows_->changed(table, stamp(), key_of(b, key_columns_of(b), b.columns.back().size() - 1));
+void changes::tell_change(const known_relation& r, char op, const ums::batch& b) {
+  std::vector<std::string> absent;
+  if (op != 'd' && b.columns.size() < r.columns.fields.size() + ums::system_columns)
+    for (const auto& f : r.columns.fields)
+      if (!b.schema->find(f.name))
+        absent.push_back(f.name);
+  auto row = b.columns.back().size() - 1;
+  windows_->changed(r.table, stamp(), key_of(b, key_columns_of(b), row), std::move(absent));
 }
 
 } // namespace rtdp::extract::pg

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "actors/extract/collector.hpp"
+#include "actors/extract/postgres_beat.hpp"
 #include "actors/extract/postgres_catalog.hpp"
 #include "actors/extract/postgres_tables.hpp"
 #include "actors/extract/snapshot_windows.hpp"
@@ -36,6 +37,8 @@ public:
 
   /// Changes of tables that `w` watches are told to it; it outlives this.
   void tell(snapshot_windows* w) { windows_ = w; }
+  /// Rows of the heartbeat table are told to it; it outlives this.
+  void tell(beat* b) { beat_ = b; }
   /// The transaction of the last change or commit.
   change_stamp stamp() const { return {xid_, commit_at_}; }
 
@@ -61,6 +64,8 @@ private:
     size_t table = SIZE_MAX;
     /// The name of a captured table, but another one than we know.
     bool stranger = false;
+    /// The heartbeat table.
+    bool beats = false;
     bool described = false;
     bool keyless = false;
     shape columns;
@@ -68,8 +73,8 @@ private:
     collector::handle whole = 0;
     std::map<std::vector<bool>, collector::handle> partial;
 
-    /// Whether an old key ('K') holds this column. A partition may have another identity than its
-    /// root, which is the one announced: under a root's FULL it still has the primary key.
+    /// Whether an old key ('K') holds this column; under FULL, which flags every column, it is that
+    /// of a partition.
     bool in_old_key(size_t i) const {
       return raw.identity == 'f' ? columns.fields[i].key : raw.columns[i].key;
     }
@@ -86,13 +91,13 @@ private:
   bool seen(size_t table) const { return at_.tables[table].seen.covers(xid_, commit_at_); }
   void add(known_relation& r, char op, const tuple& row, std::string_view bytes, collector& out);
   collector::handle handle_for(known_relation& r, const tuple& row, collector& out);
-  void tell_change(size_t table, const ums::batch& b);
+  void tell_change(const known_relation& r, char op, const ums::batch& b);
   void add_deleted(known_relation& r, std::string_view bytes, collector& out);
 
   std::string source_;
   connection& catalog_;
   position& at_;
-  std::vector<bool> before_images_;
+  std::vector<bool> before_images_, partitioned_;
   bool check_text_ = false;
   std::unordered_map<uint32_t, known_relation> relations_;
   /// Names of types that are not built in.
@@ -108,6 +113,7 @@ private:
   uint64_t skip_ = 0;
   bool tables_changed_ = false;
   snapshot_windows* windows_ = nullptr;
+  beat* beat_ = nullptr;
 };
 
 } // namespace rtdp::extract::pg

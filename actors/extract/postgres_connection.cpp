@@ -82,6 +82,18 @@ result<bool> wait_for(PGconn* c, short events, clock::time_point until) {
   }
 }
 
+std::vector<connection::row> rows_of(const PGresult* r) {
+  std::vector<connection::row> rows;
+  for (int i = 0; i < PQntuples(r); ++i) {
+    auto& out = rows.emplace_back();
+    for (int k = 0; k < PQnfields(r); ++k)
+      out.push_back(PQgetisnull(r, i, k) != 0
+                        ? std::optional<std::string>{}
+                        : std::string(PQgetvalue(r, i, k), size_t(PQgetlength(r, i, k))));
+  }
+  return rows;
+}
+
 using texts = std::vector<std::string>;
 
 /// The URL with what every connection of ours needs behind it, so that it wins.
@@ -241,13 +253,8 @@ connection::query_for(std::chrono::milliseconds timeout, const std::string& sql,
         return failure;
       continue;
     }
-    for (int i = 0; i < PQntuples(r); ++i) {
-      auto& out = rows.emplace_back();
-      for (int k = 0; k < PQnfields(r); ++k)
-        out.push_back(PQgetisnull(r, i, k) != 0
-                          ? std::optional<std::string>{}
-                          : std::string(PQgetvalue(r, i, k), size_t(PQgetlength(r, i, k))));
-    }
+    for (auto& one : rows_of(r))
+      rows.push_back(std::move(one));
   }
   if (!answer)
     return answer.error();
@@ -293,6 +300,49 @@ result<std::string_view> connection::copy_data(bool& at_end) {
   at_end = true;
   return std::string_view{};
 }
+
+error connection::send(const std::string& statements) {
+  if (PQsendQuery(conn_.get(), statements.c_str()) == 0 || PQflush(conn_.get()) < 0)
+    return lost();
+  return {};
+}
+
+result<connection::outcome> connection::next_outcome() {
+  if (PQisBusy(conn_.get()) != 0)
+    return outcome{};
+  result_ptr r(PQgetResult(conn_.get()));
+  if (!r)
+    return outcome{.what = outcome::over};
+  auto status = PQresultStatus(r.get());
+  if (status == PGRES_COPY_OUT)
+    return outcome{.what = outcome::copying};
+  if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+    return outcome{.what = outcome::rows, .table = rows_of(r.get())};
+  return PQstatus(conn_.get()) == CONNECTION_BAD ? lost() : statement_error(r.get());
+}
+
+result<std::string_view> connection::copied_row(bool& at_end) {
+  char* bytes = nullptr;
+  auto size = PQgetCopyData(conn_.get(), &bytes, 1);
+  copied_.reset(bytes);
+  if (size < -1)
+    return lost();
+  at_end = size == -1;
+  return std::string_view(bytes, size > 0 ? size_t(size) : 0);
+}
+
+error connection::wait_for_any(const std::vector<int>& sockets, clock::time_point until) {
+  std::vector<pollfd> all;
+  for (auto s : sockets)
+    all.push_back({.fd = s, .events = POLLIN, .revents = 0});
+  auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock::now()).count();
+  if (::poll(all.data(), all.size(), int(std::clamp<int64_t>(left, 0, 3'600'000))) < 0 &&
+      errno != EINTR)
+    return unavailable("waiting for PostgreSQL failed");
+  return {};
+}
+
+int connection::socket() const { return PQsocket(conn_.get()); }
 
 error connection::send_copy_data(std::string_view bytes) {
   if (PQputCopyData(conn_.get(), bytes.data(), int(bytes.size())) < 0 || PQflush(conn_.get()) < 0)

@@ -45,6 +45,22 @@ public:
   /// COPY ended well. The bytes are valid until the next call.
   result<std::string_view> copy_data(bool& at_end);
   error send_copy_data(std::string_view bytes);
+
+  /// Sends statements, with semicolons between them, and does not wait for what comes of them.
+  error send(const std::string& statements);
+  struct outcome {
+    /// Nothing came yet; the rows of the next statement, none of a command; a COPY began, to be
+    /// read with `copied_row`; all statements are over.
+    enum step : uint8_t { waiting, rows, copying, over } what = waiting;
+    std::vector<row> table = {};
+  };
+  /// What came of the statements sent, one by one. Never waits: `wait` takes in what comes.
+  result<outcome> next_outcome();
+  /// As `copy_data`, but leaves the end of the statement, and those behind it, to `next_outcome`.
+  result<std::string_view> copied_row(bool& at_end);
+  /// Waits until one of the sockets has something to read or `until` has come.
+  static error wait_for_any(const std::vector<int>& sockets, clock::time_point until);
+  int socket() const;
   /// Waits until the server sent something or `until` has come, and takes it in.
   error wait(clock::time_point until);
   /// Takes in what the server sent, without waiting.

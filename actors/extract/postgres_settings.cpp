@@ -45,11 +45,20 @@ config::spec settings_spec() {
       .add(field("snapshot", std::string("initial"),
                  "initial: read all rows first; never: only changes from now on")
                .one_of({"initial", "never"}))
+      .add(field("on_lost", std::string("fail"),
+                 "When changes are lost (slot or publication dropped, slot invalidated, server "
+                 "restored): fail: stop and say why; resnapshot: begin with a new slot, read all "
+                 "tables anew and drop from the sinks what they have no more")
+               .one_of({"fail", "resnapshot"}))
       .add(field("heartbeat_interval", std::chrono::milliseconds(10s),
                  "How often the position moves on while the tables are idle, so that the server "
                  "can drop its log")
                .range(100, 3'600'000)
                .advanced())
+      .add(field("heartbeat_table", std::string(),
+                 "A table such as `rtdp.heartbeat` that gets a row each second: its way through "
+                 "the log is what marks, lag and alarms then measure. Made when `create` is set; "
+                 "empty: none"))
       .add(field("status_interval", std::chrono::milliseconds(5s),
                  "How often the server hears that we live")
                .range(100, 30'000)
@@ -88,6 +97,13 @@ settings read_settings(const std::string& name, const config::section& given) {
     else if (!s.tables_wrong)
       s.tables_wrong = parsed.error();
   }
+  if (const auto& table = given.text("heartbeat_table"); !table.empty()) {
+    auto parsed = pg::parse_table_name(table);
+    if (parsed)
+      s.heartbeat_table = std::move(*parsed);
+    else if (!s.tables_wrong)
+      s.tables_wrong = parsed.error().in("heartbeat_table");
+  }
   auto or_default = [&](const std::string& text) {
     return text.empty() ? default_name(name) : text;
   };
@@ -95,6 +111,8 @@ settings read_settings(const std::string& name, const config::section& given) {
   s.publication = or_default(given.text("publication"));
   s.create = given.flag("create");
   s.initial = given.text("snapshot") == "initial";
+  s.resnapshot = given.text("on_lost") == "resnapshot";
+  s.name = name;
   s.heartbeat = given.duration("heartbeat_interval");
   s.status = given.duration("status_interval");
   s.chunks = read_snapshot_settings(given);

@@ -7,6 +7,7 @@
 #include "config/spec.hpp"
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,9 +21,15 @@ struct settings {
   /// Set when a table's name cannot be read; what `open` answers.
   error tables_wrong;
   std::string slot, publication;
+  /// The source's.
+  std::string name = {};
   bool create = true, initial = true;
+  /// After a lost position: begin anew.
+  bool resnapshot = false;
   std::chrono::milliseconds heartbeat{}, status{};
   snapshot_settings chunks = {};
+  /// Empty: marks go by the clock.
+  std::optional<table_name> heartbeat_table = {};
 };
 
 config::spec settings_spec();

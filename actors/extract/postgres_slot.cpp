@@ -117,33 +117,6 @@ result<std::optional<slot_state>> find_slot(connection& c, const std::string& na
                                   .lost = r[5] == "lost"});
 }
 
-error check_slot(const std::optional<slot_state>& slot, const std::string& name, bool create,
-                 const std::string& position) {
-  if (!slot && !position.empty())
-    return rejected(fmt::format("slot {} is gone: the changes behind the stored position are lost; "
-                                "forget that position to begin with a new snapshot",
-                                name));
-  if (!slot)
-    return create ? error{}
-                  : rejected(fmt::format("slot {} does not exist: create it with plugin pgoutput, "
-                                         "or set create: true",
-                                         name));
-  if (slot->active_pid != 0)
-    return unavailable(fmt::format("slot {} is active for PID {}", name, slot->active_pid));
-  if (position.empty())
-    return {};
-  auto at = lsn_of_position(position);
-  if (!at)
-    return at.error();
-  if (slot->confirmed > *at)
-    return rejected(
-        fmt::format("slot {} was confirmed up to {}, but the stored position is {}: the "
-                    "changes between them are lost; was the slot made anew, or read by "
-                    "another?",
-                    name, lsn_text(slot->confirmed), lsn_text(*at)));
-  return {};
-}
-
 result<std::string> why_lost(connection& c, connection& replication, const slot_names& names,
                              const std::optional<slot_state>& slot, const position& stored) {
   if (slot && slot->lost)

@@ -34,11 +34,6 @@ struct slot_state {
 /// Empty: there is no such slot. Rejects one that cannot be ours.
 result<std::optional<slot_state>> find_slot(connection& c, const std::string& name);
 
-/// Whether reading can go on at `position` (empty at the very first start) with what `find_slot`
-/// found.
-error check_slot(const std::optional<slot_state>& slot, const std::string& name, bool create,
-                 const std::string& position);
-
 struct slot_names {
   std::string slot, publication;
 };

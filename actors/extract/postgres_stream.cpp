@@ -41,9 +41,12 @@ std::string literal(std::string_view text) {
 
 result<stream> stream::start(connection c, const std::string& slot, const std::string& publication,
                              lsn from) {
+  // With messages on, the transaction that ends a chunk of a snapshot comes at once, not with the
+  // next keepalive. Servers below 14 send it as an empty one.
   auto sql = fmt::format(
-      "START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', publication_names {})",
-      connection::identifier(slot), lsn_text(from), literal(connection::identifier(publication)));
+      "START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', publication_names {}{})",
+      connection::identifier(slot), lsn_text(from), literal(connection::identifier(publication)),
+      c.server_version() >= 140000 ? ", messages 'true'" : "");
   if (auto failed = c.begin_copy(sql))
     return failed.in("slot " + slot);
   return stream(std::move(c), from);

@@ -18,6 +18,8 @@ public:
   result<std::string_view> next();
   error wait(connection::clock::time_point until) { return connection_.wait(until); }
 
+  int socket() const { return connection_.socket(); }
+
   /// Everything before `at` may be forgotten by the server; never goes back.
   error confirm(lsn at);
   /// Reports if the last report is older than `interval`; the server gives up on silent readers.

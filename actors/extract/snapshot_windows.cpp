@@ -3,7 +3,7 @@
 #include "runtime/ums/codec.hpp"
 
 #include <algorithm>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 
 namespace rtdp::extract {
@@ -49,20 +49,22 @@ void snapshot_windows::add(watched& t, change c) {
     for (; t.run > 1; --t.run)
       t.changes.pop_back();
     c.key.reset();
+    c.absent.clear();
     for (auto& [number, w] : t.windows)
       w.first = std::min(w.first, t.base + t.changes.size());
   }
   t.changes.push_back(std::move(c));
 }
 
-void snapshot_windows::changed(size_t at, const change_stamp& by, std::string key) {
+void snapshot_windows::changed(size_t at, const change_stamp& by, std::string key,
+                               std::vector<std::string> absent) {
   if (auto found = tables_.find(at); found != tables_.end())
-    add(found->second, {by, std::move(key)});
+    add(found->second, {by, std::move(key), std::move(absent)});
 }
 
 void snapshot_windows::all_changed(size_t at, const change_stamp& by) {
   if (auto found = tables_.find(at); found != tables_.end())
-    add(found->second, {by, std::nullopt});
+    add(found->second, {by, std::nullopt, {}});
 }
 
 void snapshot_windows::trim(watched& t) {
@@ -108,27 +110,36 @@ std::optional<snapshot_windows::chunk> snapshot_windows::close(id which) {
   if (t == nullptr)
     return {};
   auto w = std::move(t->windows.at(which));
-  std::unordered_set<std::string> keys;
+  // Of each changed row the columns that no change carried.
+  std::unordered_map<std::string, std::vector<std::string>> keys;
   bool whole = true;
   for (auto i = w.first - t->base; i < t->changes.size(); ++i) {
     const auto& c = t->changes[i];
     if (w.held && w.held(c.by))
       continue;
     whole = whole && c.key;
-    if (c.key)
-      keys.insert(*c.key);
+    if (!c.key)
+      continue;
+    if (auto [at, first] = keys.try_emplace(*c.key, c.absent); !first)
+      std::erase_if(at->second, [&](const std::string& name) {
+        return std::find(c.absent.begin(), c.absent.end(), name) == c.absent.end();
+      });
   }
   drop(which);
   if (!whole || !w.rows)
     return {};
-  chunk out{std::move(*w.rows), {}};
+  chunk out{std::move(*w.rows), {}, {}};
   if (keys.empty())
     return out;
   auto key_columns = key_columns_of(out.rows);
   auto rows = out.rows.columns.back().size();
   out.keep.resize(rows);
-  for (size_t row = 0; row < rows; ++row)
-    out.keep[row] = !keys.contains(key_of(out.rows, key_columns, row));
+  for (size_t row = 0; row < rows; ++row) {
+    auto changed = keys.find(key_of(out.rows, key_columns, row));
+    out.keep[row] = changed == keys.end();
+    if (changed != keys.end() && !changed->second.empty())
+      out.rest.emplace_back(row, changed->second);
+  }
   return out;
 }
 

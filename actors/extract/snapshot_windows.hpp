@@ -15,6 +15,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace rtdp::extract {
@@ -46,8 +47,10 @@ public:
   bool watches(size_t table) const { return !tables_.empty() && tables_.contains(table); }
   bool none() const { return tables_.empty(); }
 
-  /// A row was inserted, updated or deleted; an update that changes the key tells both.
-  void changed(size_t table, const change_stamp& by, std::string key);
+  /// A row was inserted, updated or deleted; an update that changes the key tells both. `absent`
+  /// names the columns that the log did not carry because the update left them as they were.
+  void changed(size_t table, const change_stamp& by, std::string key,
+               std::vector<std::string> absent = {});
   /// All rows may have changed (TRUNCATE), or their columns did, or a row could not be told: no
   /// chunk that does not hold this may be published.
   void all_changed(size_t table, const change_stamp& by);
@@ -61,6 +64,9 @@ public:
     ums::batch rows;
     /// For `collector::chunk`: empty when all rows are kept.
     std::vector<bool> keep;
+    /// Rows that are not kept, but of which the log did not carry these columns: the chunk has
+    /// their values, and they must be handed over with the key alone.
+    std::vector<std::pair<size_t, std::vector<std::string>>> rest = {};
   };
   /// The high watermark: the log was told up to a place behind everything that the chunk holds.
   /// Empty: the chunk must be read again. REQUIRES: filled. The window is gone afterwards.
@@ -73,6 +79,7 @@ private:
     change_stamp by;
     /// No key: all rows.
     std::optional<std::string> key;
+    std::vector<std::string> absent = {};
   };
   struct window {
     /// Number of the first change that counts.

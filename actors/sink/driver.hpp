@@ -71,7 +71,8 @@ public:
   /// Idempotent: a row whose ums_id_ is not above the stored one of its key changes nothing.
   /// Columns that the slice does not carry keep their values. `b` rows are left out.
   /// `rejected` means that at least one row cannot be written and nothing was; the caller then
-  /// tries smaller slices. A slice of kind increment_truncate empties the table.
+  /// tries smaller slices. A slice of kind increment_truncate empties the table; one of
+  /// increment_sweep deletes, as `mutation` says, the rows whose ums_id_ is below its `before`.
   virtual error write(const ums::slice& rows, const fence& f) = 0;
 
   /// Stores progress when there are no rows to write (heartbeats, filtered batches).

@@ -1,5 +1,7 @@
 #include "actors/sink/pg_statements.hpp"
 
+#include "actors/sink/sweep.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -226,13 +228,23 @@ std::string clean_upsert(const layout& to, const std::string& stage, bool all_wo
       to.table.sql(), list(names), list(names, "s."), source, list(to.key_names()), update);
 }
 
-std::string apply_truncate(const layout& to, int64_t id) {
+std::string apply_sweep(const layout& to, int64_t before) {
+  auto tombstone = tombstones_below(before);
   if (to.mutation != mutation::iud_clean)
-    return fmt::format("DELETE FROM {} WHERE \"ums_id_\" < {} OR \"ums_id_\" IS NULL",
-                       to.table.sql(), id);
-  return fmt::format("DELETE FROM {0} WHERE \"ums_id_\" < {2}; DELETE FROM {1} t WHERE NOT EXISTS "
-                     "(SELECT FROM {0} s WHERE {3})",
-                     to.table.side().sql(), to.table.sql(), id, same_key(to, "t", "s"));
+    return fmt::format("UPDATE {} SET \"ums_op_\" = 'd', {}", to.table.sql(), tombstone);
+  return fmt::format("UPDATE {0} SET {2}; DELETE FROM {1} t WHERE NOT EXISTS "
+                     "(SELECT FROM {0} s WHERE s.\"ums_active_\" = 1 AND {3})",
+                     to.table.side().sql(), to.table.sql(), tombstone, same_key(to, "t", "s"));
+}
+
+std::string apply_truncate(const layout& to, int64_t id, const std::string& only) {
+  if (to.mutation != mutation::iud_clean)
+    return fmt::format("DELETE FROM {} WHERE (\"ums_id_\" < {} OR \"ums_id_\" IS NULL){}",
+                       to.table.sql(), id, only);
+  return fmt::format(
+      "DELETE FROM {0} WHERE \"ums_id_\" < {2}{4}; DELETE FROM {1} t WHERE NOT EXISTS "
+      "(SELECT FROM {0} s WHERE {3})",
+      to.table.side().sql(), to.table.sql(), id, same_key(to, "t", "s"), only);
 }
 
 } // namespace rtdp::sink

@@ -34,6 +34,9 @@ std::string clean_delete(const layout& to, const std::string& stage, bool all_wo
 std::string clean_upsert(const layout& to, const std::string& stage, bool all_won);
 
 /// TRUNCATE of the source as of `id`: rows with a higher id came after it and stay.
-std::string apply_truncate(const layout& to, int64_t id);
+/// `only` ends the WHERE when a part of the rows is meant.
+std::string apply_truncate(const layout& to, int64_t id, const std::string& only = "");
+/// Deletes the rows below the id and leaves a tombstone of each.
+std::string apply_sweep(const layout& to, int64_t before);
 
 } // namespace rtdp::sink

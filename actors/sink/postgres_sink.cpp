@@ -4,6 +4,8 @@
 #include "actors/sink/pg_copy.hpp"
 #include "actors/sink/pg_fence.hpp"
 #include "actors/sink/pg_statements.hpp"
+#include "actors/sink/shard.hpp"
+#include "actors/sink/sweep.hpp"
 
 #include <fmt/format.h>
 
@@ -132,7 +134,7 @@ public:
       return done.error();
     else if (*done)
       return {};
-    auto e = rows.data->carries_rows() ? write_rows(rows, f) : truncate(rows, f);
+    auto e = rows.data->carries_rows() ? write_rows(rows, f) : clear(rows, f);
     if (e && c_->sqlstate() == "21000" && !dedupe_) {
       // Keys that differ as bytes are one key for the server; from now on it sorts that out.
       dedupe_ = true;
@@ -262,10 +264,13 @@ private:
     return r ? error{} : r.error();
   }
 
-  error truncate(const ums::slice& rows, const fence& f) {
-    if (rows.data->kind != ums::protocol::increment_truncate || rows.count == 0)
+  /// Of a truncate or a sweep.
+  error clear(const ums::slice& rows, const fence& f) {
+    auto sweep = swept(rows, to_.mutation);
+    bool truncate = rows.data->kind == ums::protocol::increment_truncate && rows.count > 0;
+    if (!truncate && !sweep)
       return advance(f);
-    if (!to_.truncate)
+    if (truncate && !to_.truncate)
       return rejected(fmt::format("the source emptied its table, and truncate: false forbids to "
                                   "empty {}; empty it by hand, or allow it",
                                   to_.table));
@@ -275,12 +280,17 @@ private:
       return to.error();
     if (to->table.table.empty())
       return advance(f);
+    auto only = only_shard(rows, to->key_names(), to->table);
+    if (!only)
+      return only.error();
     auto moved = c_->run("BEGIN; " + move_fence(*c_, f));
     if (!moved)
       return moved.error();
     if (moved->rows.empty())
       return fenced_error(f);
-    auto r = c_->run(apply_truncate(*to, *std::max_element(ids.begin(), ids.end())) + "; COMMIT");
+    auto sql = sweep ? apply_sweep(*to, *sweep)
+                     : apply_truncate(*to, *std::max_element(ids.begin(), ids.end()), *only);
+    auto r = c_->run(sql + "; COMMIT");
     return r ? error{} : r.error();
   }
 

@@ -1,6 +1,8 @@
 #include "actors/sink/driver.hpp"
 #include "actors/sink/newest.hpp"
 #include "actors/sink/sqlite_statements.hpp"
+#include "actors/sink/shard.hpp"
+#include "actors/sink/sweep.hpp"
 #include "runtime/core/time.hpp"
 #include "runtime/state/sqlite.hpp"
 #include "runtime/ums/codec.hpp"
@@ -171,7 +173,7 @@ public:
       return t.error();
     auto e = move_fence(f);
     if (!e)
-      e = carries ? write_rows(rows) : truncate(rows);
+      e = carries ? write_rows(rows) : clear(rows);
     if (!e)
       e = t->commit();
     if (e == ec::rejected)
@@ -322,10 +324,13 @@ private:
     return s.run();
   }
 
-  error truncate(const ums::slice& rows) {
-    if (rows.data->kind != ums::protocol::increment_truncate || rows.count == 0)
+  /// Of a truncate or a sweep.
+  error clear(const ums::slice& rows) {
+    auto sweep = swept(rows, to_.mutation);
+    bool truncate = rows.data->kind == ums::protocol::increment_truncate && rows.count > 0;
+    if (!truncate && !sweep)
       return {};
-    if (!to_.truncate)
+    if (truncate && !to_.truncate)
       return rejected(fmt::format("the source emptied its table, and truncate: false forbids to "
                                   "empty {}; empty it by hand, or allow it",
                                   to_.table));
@@ -343,9 +348,15 @@ private:
     for (const auto& c : *found)
       if (!ums::is_system(c.name) && c.name != ums::active_name)
         to.keys.push_back({0, quote(c.name), c.type});
+    if (found->empty())
+      return {};
+    if (sweep)
+      return db_.exec(sweep_table(to, *sweep));
     auto ids = rows.data->ids().subspan(rows.first, rows.count);
-    return found->empty() ? error{}
-                          : db_.exec(truncate_table(to, *std::max_element(ids.begin(), ids.end())));
+    auto only = only_shard(rows, to.key_names(), *name);
+    if (!only)
+      return only.error();
+    return db_.exec(truncate_table(to, *std::max_element(ids.begin(), ids.end()), *only));
   }
 
   std::string path_;

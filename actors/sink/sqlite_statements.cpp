@@ -1,5 +1,7 @@
 #include "actors/sink/sqlite_statements.hpp"
 
+#include "actors/sink/sweep.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -145,17 +147,29 @@ std::string update_clean(const layout& to) {
                      keys_equal_parameters(to));
 }
 
-std::string truncate_table(const layout& to, int64_t id) {
+std::string sweep_table(const layout& to, int64_t before) {
+  auto tombstone = tombstones_below(before);
   if (to.mutation != mutation::iud_clean)
-    return fmt::format("DELETE FROM {} WHERE \"ums_id_\" < {} OR \"ums_id_\" IS NULL",
-                       to.table.sql(), id);
+    return fmt::format("UPDATE {} SET \"ums_op_\" = 'd', {}", to.table.sql(), tombstone);
+  std::vector<std::string> same;
+  for (const auto& key : to.keys)
+    same.push_back(fmt::format("s.{0} = t.{0}", key.name));
+  return fmt::format("UPDATE {0} SET {2}; DELETE FROM {1} AS t WHERE NOT EXISTS "
+                     "(SELECT 1 FROM {0} AS s WHERE s.\"ums_active_\" = 1 AND {3})",
+                     to.table.side().sql(), to.table.sql(), tombstone, fmt::join(same, " AND "));
+}
+
+std::string truncate_table(const layout& to, int64_t id, const std::string& only) {
+  if (to.mutation != mutation::iud_clean)
+    return fmt::format("DELETE FROM {} WHERE (\"ums_id_\" < {} OR \"ums_id_\" IS NULL){}",
+                       to.table.sql(), id, only);
   std::vector<std::string> same;
   for (const auto& key : to.keys)
     same.push_back(fmt::format("s.{0} = t.{0}", key.name));
   return fmt::format(
-      "DELETE FROM {0} WHERE \"ums_id_\" < {2}; DELETE FROM {1} AS t WHERE NOT EXISTS "
+      "DELETE FROM {0} WHERE \"ums_id_\" < {2}{4}; DELETE FROM {1} AS t WHERE NOT EXISTS "
       "(SELECT 1 FROM {0} AS s WHERE {3})",
-      to.table.side().sql(), to.table.sql(), id, fmt::join(same, " AND "));
+      to.table.side().sql(), to.table.sql(), id, fmt::join(same, " AND "), only);
 }
 
 } // namespace rtdp::sink

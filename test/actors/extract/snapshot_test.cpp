@@ -99,6 +99,23 @@ TEST_CASE("a chunk across a truncate, a changed table or a row that cannot be to
   CHECK(w.close(b));
 }
 
+TEST_CASE("what no change carried comes from the chunk") {
+  snapshot_windows w;
+  w.watch(0);
+  auto a = w.open(0);
+  w.fill(a, rows_of({{1, 1}, {2, 2}, {3, 3}}), up_to(0));
+  w.changed(0, at(1), key(1), {"n", "big"});
+  w.changed(0, at(2), key(1), {"n"});
+  w.changed(0, at(3), key(2), {"n"});
+  w.changed(0, at(4), key(2));
+  auto chunk = w.close(a);
+  REQUIRE(chunk);
+  CHECK(chunk->keep == std::vector<bool>{false, false, true});
+  REQUIRE(chunk->rest.size() == 1);
+  CHECK(chunk->rest[0].first == 0);
+  CHECK(chunk->rest[0].second == std::vector<std::string>{"n"});
+}
+
 TEST_CASE("a transaction of very many changes makes chunks that do not hold it be read again") {
   snapshot_windows w;
   w.watch(0);

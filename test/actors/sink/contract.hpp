@@ -88,6 +88,19 @@ inline ums::batch truncate_of(int64_t id) {
   return batch_of(s, {{'d', id, {}}}, ums::protocol::increment_truncate);
 }
 
+/// A snapshot began with id `before` and ended with `id`.
+inline ums::batch sweep_of(int64_t id, int64_t before) {
+  auto s = std::make_shared<ums::schema>();
+  s->name = ums::ns("generator", "test", "public", "orders");
+  s->fields = {column("ums_id_", ums::type::long_), column("ums_ts_", ums::type::datetime),
+               column("before", ums::type::long_)};
+  ums::batch b{s, ums::protocol::increment_sweep};
+  b.columns[0].append_int(id);
+  b.columns[1].append_int(1'700'000'000'000'000 + id);
+  b.columns[2].append_int(before);
+  return b;
+}
+
 /// Compares an error with none and shows its text.
 inline void ok(const error& e) { CHECK_MESSAGE(!e, e.text()); }
 
@@ -112,7 +125,7 @@ public:
     return write(ums::slice::all(b), progress);
   }
   error write(const ums::slice& rows, const std::string& progress = "") {
-    if (auto e = driver_->prepare(*rows.data->schema))
+    if (auto e = rows.data->carries_rows() ? driver_->prepare(*rows.data->schema) : error{})
       return e;
     return driver_->write(rows, {"orders", epoch_, progress});
   }

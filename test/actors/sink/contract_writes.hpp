@@ -183,6 +183,35 @@ TEST_CASE("a truncate empties the table and spares what came after it, also when
   }
 }
 
+TEST_CASE("a sweep takes what the snapshot did not meet, and leaves tombstones") {
+  auto s = the_store();
+  for (auto m : {mutation::insert, mutation::iud, mutation::iud_clean}) {
+    s->run("DROP TABLE IF EXISTS orders");
+    s->run("DROP TABLE IF EXISTS orders_ums_");
+    writer w(*s, to_orders(m));
+    ok(w.write(sweep_of(1, 1)));
+    ok(w.write(batch_of(orders(), {{'i', 2, {"1", "ann", "5"}},
+                                   {'i', 3, {"2", "bob", "5"}},
+                                   {'i', 4, {"3", "cid", "5"}},
+                                   {'i', 10, {"2", "bob", "5"}}})));
+    ok(w.write(sweep_of(12, 10)));
+    auto rows = std::string("SELECT id FROM orders") +
+                (m == mutation::iud ? " WHERE ums_active_ = 1" : "") + " ORDER BY id";
+    if (m == mutation::insert) {
+      CHECK(s->query(rows) == lines{"1", "2", "2", "3"});
+      continue;
+    }
+    CHECK(s->query(rows) == lines{"2"});
+    // What was before the snapshot stays away; what it gave, or the log since, wins.
+    ok(w.write(batch_of(orders(), {{'i', 2, {"1", "ann", "5"}}, {'u', 9, {"3", "cid", "6"}}})));
+    CHECK(s->query(rows) == lines{"2"});
+    ok(w.write(batch_of(orders(), {{'i', 11, {"3", "cid", "7"}}})));
+    CHECK(s->query(rows) == lines{"2", "3"});
+    ok(w.write(sweep_of(12, 10)));
+    CHECK(s->query(rows) == lines{"2", "3"});
+  }
+}
+
 TEST_CASE("a truncate is refused when the flow forbids it") {
   auto s = the_store();
   auto to = to_orders();

@@ -135,7 +135,7 @@ TEST_CASE("random appends, slices and truncations equal those on a plain vector"
 TEST_CASE("names of types and protocols are those of the wire") {
   for (size_t i = 0; i < 12; ++i)
     CHECK(type_from(to_string(type(i))) == type(i));
-  for (size_t i = 0; i <= size_t(protocol::increment_truncate); ++i)
+  for (size_t i = 0; i <= size_t(protocol::increment_sweep); ++i)
     CHECK(protocol_from(to_string(protocol(i))) == protocol(i));
   CHECK_FALSE(type_from("varchar"));
   CHECK_FALSE(protocol_from("feedback_flow_stats"));
