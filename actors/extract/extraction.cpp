@@ -225,7 +225,8 @@ error extraction::settle() {
 }
 
 error extraction::mark() {
-  if (auto failed = driver_->beat(now_us()))
+  // A row that could not be written does not come back: the lag tells it, and rows go on.
+  if (auto failed = driver_->beat(now_us()); failed && !(failed == ec::unavailable))
     return failed;
   if (driver_->beaten_us() >= 0)
     return {};

@@ -36,7 +36,8 @@ const std::string_view status_html = R"html(<!doctype html>
 </main>
 <footer class="quiet">
   <a href="/api/v1/status">status as JSON</a> <a href="/metrics">metrics</a>
-  <a href="/api/v1/alarms">alarms</a> <a href="/api/v1/dead-letters">dead letters</a> <a href="/api/v1/openapi.json">OpenAPI</a>
+  <a href="/api/v1/alarms">alarms</a> <a href="/api/v1/dead-letters">dead letters</a>
+  <a href="/api/v1/openapi.json">OpenAPI</a>
 </footer>
 </body>
 </html>
