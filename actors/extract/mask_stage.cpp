@@ -214,8 +214,11 @@ error mask_stage::apply(std::vector<ums::batch>& batches, std::vector<bad_row>& 
   for (auto& b : bad) {
     bool unknown = false;
     const auto* i = item_of(b.table, unknown);
-    if (unknown || !i->settings.empty())
-      b.bytes = bytes_note;
+    if (!unknown && i->settings.empty())
+      continue;
+    b.bytes = bytes_note;
+    // Log sources say where an event comes from, " (@key=…)", which a column may show masked.
+    b.reason.resize(std::min(b.reason.size(), b.reason.find(" (@")));
   }
   for (auto& b : batches) {
     if (!b.carries_rows())

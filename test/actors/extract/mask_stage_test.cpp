@@ -9,7 +9,6 @@ namespace rtdp::extract {
 
 namespace {
 
-
 constexpr const char* canary = "canary";
 
 const ums::ns people{"sqlite", "shop", "main", "people"};
@@ -138,7 +137,7 @@ TEST_CASE("a row that cannot be masked goes to the dead letters without the valu
 TEST_CASE("bytes of rows that the driver could not decode are not kept beside a mask") {
   auto s = masks(partial_email);
   std::vector<ums::batch> none;
-  std::vector<bad_row> bad = {{people, "column email: expected text", canary},
+  std::vector<bad_row> bad = {{people, "column email: expected text (@key=canary)", canary},
                               {{"sqlite", "shop", "main", "other"}, "reason", "bytes"},
                               {{"sqlite", "shop", "main", "nobody"}, "reason", canary}};
   CHECK_FALSE(s->apply(none, bad, ""));
@@ -204,13 +203,13 @@ TEST_CASE("versions leave as their rows are going to leave") {
 }
 
 TEST_CASE("a check names the line of a mask that does not fit") {
-  auto given = settings("\n  - name: people\n    mask:\n      - {column: id, with: replace}\n"
-                        "      - {column: nobody, with: replace}\n");
+  auto given = settings("[{name: people, mask: [\n{column: email, with: replace},\n"
+                        "{column: id, with: replace}]}]");
   std::vector<ums::schema> described = {schema_of(people, columns)};
   auto problems = check_masks(sqlite_kind(), "shop", given, described);
   REQUIRE(problems.size() == 1);
   CHECK(problems[0].path == "sources.shop.tables.0.mask");
-  CHECK(problems[0].line == 4);
+  CHECK(problems[0].line == 3);
   CHECK(problems[0].text.find("part of the key") != std::string::npos);
   CHECK(check_masks(sqlite_kind(), "shop",
                     settings("[{name: people, mask: [{column: email, with: replace}]}]"), described)
