@@ -23,7 +23,8 @@ TEST_CASE("progress that nobody wrote is rejected with what was found") {
   for (const char* text :
        {"x", "[]", "{}", R"({"offsets":{}})", R"({"offsets":[],"ids":{}})",
         R"({"offsets":{"a":1.5},"ids":{}})", R"({"offsets":{"a":"1"},"ids":{}})",
-        R"({"offsets":{},"ids":{},"truncated":[]})", R"({"offsets":{"a":9223372036854775808},"ids":{}})", R"({"offsets":{},"ids":{},"more":1})",
+        R"({"offsets":{},"ids":{},"truncated":[]})",
+        R"({"offsets":{"a":9223372036854775808},"ids":{}})", R"({"offsets":{},"ids":{},"more":1})",
         R"({"offsets":{},"ids":{}} x)", "\xff"}) {
     CAPTURE(text);
     auto back = progress::parse(text);
