@@ -34,9 +34,9 @@ def committed(postgres, database, first, last):
 
 
 def stages(rtdp):
-    """What rtdp itself saw: seconds and batches, commit to read from the bus, and from there on."""
+    """What rtdp itself saw: seconds and batches, commit to read from the bus, the steps, the sink."""
     return {stage: [rtdp.metric(f"rtdp_stage_latency_seconds_{part}", flow="orders", stage=stage)
-                    for part in ("sum", "count")] for stage in ("read", "sink")}
+                    for part in ("sum", "count")] for stage in ("read", "step", "sink")}
 
 
 def measure(run, rtdp, bus, what, first, ticks, transactions, rows):

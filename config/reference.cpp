@@ -187,8 +187,8 @@ const char* heading(group g) {
   case group::flow:
     return "## Flows\n\n`flows:` is a mapping from names to these settings and `steps:`.\n";
   case group::alarms:
-    return "## Alarms\n\n`alarms:` holds these settings. Each alarm is told once when its condition "
-           "begins and once when it is over.\n";
+    return "## Alarms\n\n`alarms:` holds these settings. Each alarm is told once when its "
+           "condition begins and once when it is over.\n";
   case group::step:
     break;
   }
