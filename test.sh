@@ -46,14 +46,14 @@ part_fuzz() {
   prepare_build fuzz fuzzers
   local log pids=() name failed=0
   log=$(mktemp -d)
-  say "fuzz the UMS reader, the namespace and the config loader, 60 s each"
-  for name in ums_reader_fuzz ums_namespace_fuzz config_fuzz; do
+  say "fuzz the UMS reader, the namespace, the config loader and the change stream of PostgreSQL, 60 s each"
+  for name in ums_reader_fuzz ums_namespace_fuzz config_fuzz postgres_pgoutput_fuzz; do
     (cd "$log" && exec "$OLDPWD/build/fuzz/test/$name" -max_total_time=60 -timeout=30 -rss_limit_mb=2048 \
       -artifact_prefix="$log/$name-" >"$log/$name.log" 2>&1) &
     pids+=($!)
   done
   for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
-  for name in ums_reader_fuzz ums_namespace_fuzz config_fuzz; do
+  for name in ums_reader_fuzz ums_namespace_fuzz config_fuzz postgres_pgoutput_fuzz; do
     printf '   %s: %s\n' "$name" "$(grep -E '^Done' "$log/$name.log" || echo FAILED)"
   done
   if [ "$failed" != 0 ]; then

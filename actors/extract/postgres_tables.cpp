@@ -119,6 +119,10 @@ result<std::vector<captured_table>> find_tables(connection& c,
                      .oid = number<uint32_t>(r[2]),
                      .partitioned = r[4] == "p",
                      .identified = r[6] == "t"};
+    if (t.before_images && t.partitioned)
+      return rejected(fmt::format("before_images of {}: the server does not tell whether a "
+                                  "partition wrote the whole old row; switch them off",
+                                  quoted(t.name)));
     if (t.before_images && r[5] != "f")
       return rejected(fmt::format("before_images of {0}: the server writes them only after "
                                   "ALTER TABLE {0} REPLICA IDENTITY FULL",
