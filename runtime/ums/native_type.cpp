@@ -150,7 +150,7 @@ native parse(std::string_view text) {
   take_word(name, "zerofill");
   bool zoned = take_word(name, "with time zone");
   const auto* at = std::find_if(std::begin(known_types), std::end(known_types),
-                                [&](const known& k) { return k.name == name; });
+                                [n = name](const known& k) { return k.name == n; });
   if (at == std::end(known_types))
     return out;
   out.family = at->family;
