@@ -1,6 +1,7 @@
 #include "actors/extract/file_position.hpp"
 
 #include <nlohmann/json.hpp>
+
 #include <openssl/evp.h>
 
 namespace rtdp::extract::files {

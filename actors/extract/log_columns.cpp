@@ -2,8 +2,9 @@
 
 #include "runtime/ums/codec.hpp"
 
-#include <charconv>
 #include <climits>
+
+#include <charconv>
 #include <cstring>
 #include <ctime>
 
@@ -139,8 +140,7 @@ error append_value(const column_settings& column, const cell& c, json_reader& js
     return {};
   }
   auto type = column.field.type;
-  if (!column.time_format.empty() &&
-      (type == ums::type::datetime || type == ums::type::date)) {
+  if (!column.time_format.empty() && (type == ums::type::datetime || type == ums::type::date)) {
     auto micros = parse_time(c.text, column.time_format);
     if (!micros)
       return wrong_type(column);

@@ -10,6 +10,7 @@ namespace {
 
 /// DBus calls the database of a log source what it likes; here there is one.
 constexpr const char* database = "main";
+constexpr std::string_view concealed = "(not kept: a table of this source masks columns)";
 
 ums::ns name_of(const std::string& source, const std::string& table, std::string_view host) {
   return {"log", source, database, table, "0", std::string(host), "0"};
@@ -109,7 +110,7 @@ void events::add_rows(size_t table, const std::vector<record>& rows, std::string
       failed = append_value(t.columns[i], plan::value_of(t, i, row, from.facts), plan_->json,
                             b.columns[ums::system_columns + i]);
     if (failed)
-      out.spoil(failed.text(), std::string(event));
+      out.spoil(failed.text(), std::string(keepable(event)));
     ++(failed ? counted_.dead_letters : counted_.rows);
   }
 }
@@ -121,7 +122,7 @@ void events::add_unmatched(const std::string& reason, std::string_view event, co
   if (!plan_->keep_unmatched)
     return add_spoiled(to, "no table takes it: " + reason, event, from, out);
   auto* cells = &out.row(to, 'i', from.ts_us).columns[ums::system_columns];
-  cells[0].append_text(event);
+  cells[0].append_text(keepable(event));
   cells[1].append_text(reason);
   cells[2].append_text(text_of(from.facts));
 }
@@ -136,7 +137,12 @@ void events::add_spoiled(collector::handle to, std::string reason, std::string_v
   ++counted_.dead_letters;
   out.row(to, 'i', from.ts_us);
   auto where = text_of(from.facts);
-  out.spoil(where.empty() ? std::move(reason) : reason + " (" + where + ")", std::string(event));
+  out.spoil(where.empty() ? std::move(reason) : reason + " (" + where + ")",
+            std::string(keepable(event)));
+}
+
+std::string_view events::keepable(std::string_view event) const {
+  return plan_->conceals ? concealed : event;
 }
 
 std::vector<table_progress> events::tables(std::string_view host) const {
@@ -178,6 +184,13 @@ result<std::vector<ums::schema>> describe_events(const std::string& source,
 
 result<ums::ns> event_pattern(const std::string& source, const std::string& item) {
   return pattern_of("log", source, database, item);
+}
+
+std::optional<ums::ns> unmatched_pattern(const kind& k, const std::string& source) {
+  if (k.describe != &describe_events)
+    return {};
+  auto pattern = event_pattern(source, unmatched_table);
+  return pattern ? std::optional(*pattern) : std::nullopt;
 }
 
 } // namespace rtdp::extract::logs

@@ -4,12 +4,15 @@
 ///
 ///   not of the format, or not UTF-8      → dead letter, with the bytes
 ///   no table keeps it (format regex: the pattern does not match counts as this)
-///                                        → a row of the table `unmatched` with the text, the reason
+///                                        → a row of the table `unmatched` with the text, the
+///                                        reason
 ///                                          and the origin; or a dead letter (`unmatched:`)
 ///   a value that is not of its column's type, or a required one that is missing
 ///                                        → dead letter of that table, with the bytes
 ///
-/// No reason ever holds a value: columns may be masked.
+/// No reason ever holds a value: columns may be masked. When a table of the source masks columns, a
+/// note stands for the text of an event and for the bytes of a dead letter; the origin says where
+/// the event is.
 /// Namespaces are `log.<source>.main.<table>.0.<host>.0`; DBus has the host there, too.
 #pragma once
 
@@ -19,6 +22,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -71,6 +75,9 @@ private:
   void add_spoiled(collector::handle to, std::string reason, std::string_view event,
                    const origin& from, collector& out);
 
+  /// The event, or a note when it may hold what is to be masked.
+  std::string_view keepable(std::string_view event) const;
+
   std::string source_;
   std::unique_ptr<plan> plan_;
   /// The event's cells; kept for its memory.
@@ -92,5 +99,8 @@ std::vector<config::problem> check_events_with_header(const config::section& set
 result<std::vector<ums::schema>> describe_events(const std::string& source,
                                                  const config::section& settings);
 result<ums::ns> event_pattern(const std::string& source, const std::string& item);
+
+/// The table of a log source that no item of `tables:` names; nothing for other kinds.
+std::optional<ums::ns> unmatched_pattern(const kind& k, const std::string& source);
 
 } // namespace rtdp::extract::logs

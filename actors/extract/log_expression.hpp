@@ -3,9 +3,8 @@
 
 #include "runtime/core/error.hpp"
 
-#include <re2/re2.h>
-
 #include <memory>
+#include <re2/re2.h>
 #include <string>
 #include <string_view>
 #include <vector>

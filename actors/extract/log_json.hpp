@@ -12,7 +12,8 @@
 
 namespace rtdp::extract::logs {
 
-/// `$.a.b`, `$['a b'][0]`, `$[-1]`: members and elements. Wildcards, slices and filters are refused.
+/// `$.a.b`, `$['a b'][0]`, `$[-1]`: members and elements. Wildcards, slices and filters are
+/// refused.
 class json_path {
 public:
   static result<json_path> parse(std::string_view text);
@@ -37,7 +38,8 @@ public:
   /// A raw value as a cell: a string without quotes, null as null, other JSON as it stands.
   error value(std::string_view raw, arena& memory, cell& out);
 
-  /// Whether it is one JSON value, of the kind that begins with `first` ('{', '['), or any for '\0'.
+  /// Whether it is one JSON value, of the kind that begins with `first` ('{', '['), or any for
+  /// '\0'.
   error check(std::string_view text, char first = '\0');
 
 private:

@@ -196,6 +196,9 @@ std::unique_ptr<plan> make_plan(const config::section& settings, bool has_header
   std::set<std::string> names;
   for (size_t i = 0; i < items.size(); ++i) {
     auto path = "tables." + std::to_string(i);
+    auto mask = items[i].values.find("mask");
+    out->conceals = out->conceals || (mask != items[i].values.end() &&
+                                      !std::get<config::sections>(mask->second).empty());
     const auto& name = items[i].text("name");
     if (name == unmatched_table)
       problems.push_back({line_of(items[i], "name"), path + ".name",

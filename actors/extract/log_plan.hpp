@@ -36,6 +36,8 @@ struct plan {
   format how;
   std::vector<table_plan> tables;
   bool keep_unmatched = true;
+  /// A table masks columns: the text of an event that is no row may hold what is to be masked.
+  bool conceals = false;
   arena memory;
   json_reader json;
 

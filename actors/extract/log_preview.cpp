@@ -115,8 +115,8 @@ value traced(plan& p, std::string_view event, const origin& from, const std::str
 
 /// On one line, and no character that drives a terminal.
 std::string printable(std::string text) {
-  std::replace_if(text.begin(), text.end(),
-                  [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
   return text;
 }
 
@@ -210,7 +210,8 @@ files::splitter splitter_of(const config::section& s) {
 }
 
 /// Names in the first line when settings give none; that line is no event then.
-error take_header(const config::section& s, std::string_view& bytes, std::vector<std::string>& out) {
+error take_header(const config::section& s, std::string_view& bytes,
+                  std::vector<std::string>& out) {
   if (s.text("format") != "csv" || !s.get<config::texts>("csv_columns").empty())
     return {};
   auto end = std::min(bytes.find('\n'), bytes.size());

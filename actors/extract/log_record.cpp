@@ -26,7 +26,8 @@ std::string_view trimmed(std::string_view text) {
 }
 
 size_t find_origin(std::span<const cell> origin, std::string_view name) {
-  auto at = std::find_if(origin.begin(), origin.end(), [&](const cell& c) { return c.name == name; });
+  auto at =
+      std::find_if(origin.begin(), origin.end(), [&](const cell& c) { return c.name == name; });
   return at == origin.end() ? none : size_t(at - origin.begin());
 }
 

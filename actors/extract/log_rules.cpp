@@ -54,16 +54,16 @@ result<scope> changeable_scope(const config::section& item) {
 
 std::vector<config::field> column_fields() {
   using config::field;
-  return {field("type", std::string("string"), "UMS type of the column.")
-              .one_of({"string", "int", "long", "float", "double", "boolean", "date", "datetime",
-                       "decimal", "binary", "jsonarray", "jsonobject"}),
-          field("key", false, "Part of the key of the table; such a column is required."),
-          field("required", false,
-                "A row without a value goes to the dead letters; else it is null."),
-          field("time_format", std::string{},
-                "Of a date or datetime that is not ISO 8601: `epoch_s`, `epoch_ms`, `epoch_us`, or "
-                "a pattern of strptime with `%f` for a fraction: `%d/%b/%Y:%H:%M:%S %z`. Without a "
-                "zone it is UTC.")};
+  return {
+      field("type", std::string("string"), "UMS type of the column.")
+          .one_of({"string", "int", "long", "float", "double", "boolean", "date", "datetime",
+                   "decimal", "binary", "jsonarray", "jsonobject"}),
+      field("key", false, "Part of the key of the table; such a column is required."),
+      field("required", false, "A row without a value goes to the dead letters; else it is null."),
+      field("time_format", std::string{},
+            "Of a date or datetime that is not ISO 8601: `epoch_s`, `epoch_ms`, `epoch_us`, or "
+            "a pattern of strptime with `%f` for a fraction: `%d/%b/%Y:%H:%M:%S %z`. Without a "
+            "zone it is UTC.")};
 }
 
 column_settings read_column(const config::section& item) {

@@ -1,5 +1,6 @@
-/// The rules that turn the cells of an event into rows: DBus's sixteen operators, under their names.
-/// Each is a plain object made once from its settings and then applied to every event, one thread.
+/// The rules that turn the cells of an event into rows: DBus's sixteen operators, under their
+/// names. Each is a plain object made once from its settings and then applied to every event, one
+/// thread.
 ///
 /// A rule is written as a list of steps, `- trim: {scope: 0}`; a step with a list,
 /// `- trim: [{scope: 0}, {scope: -1}]`, is carried out item by item, each on what the one before

@@ -97,8 +97,8 @@ error make_split(const config::sections& items, std::vector<std::unique_ptr<rule
         return compiled.error();
       regex = std::move(*compiled);
     }
-    out.push_back(std::make_unique<split_rule>(std::move(*where), item.text("separator"),
-                                               std::move(regex)));
+    out.push_back(
+        std::make_unique<split_rule>(std::move(*where), item.text("separator"), std::move(regex)));
   }
   return {};
 }
@@ -189,9 +189,10 @@ operation split_operation() {
   return {"split",
           "Cuts cells at every separator into cells named `<name>.0`, `<name>.1`, …; empty pieces "
           "stay.",
-          {scope_field(), field("separator", std::string{}, "What stands between the pieces.")
-                              .required()
-                              .sample("'|'"),
+          {scope_field(),
+           field("separator", std::string{}, "What stands between the pieces.")
+               .required()
+               .sample("'|'"),
            field("by", std::string("text"), "What `separator` is.").one_of({"text", "regex"})},
           &make_split};
 }

@@ -11,9 +11,7 @@ namespace {
 
 using config::field;
 
-error in_cell(const error& e, std::string_view name) {
-  return e.in("cell " + std::string(name));
-}
+error in_cell(const error& e, std::string_view name) { return e.in("cell " + std::string(name)); }
 
 // -- jsonPath -----------------------------------------------------------------
 
@@ -138,8 +136,7 @@ error make_flatten_array(const config::sections& items, std::vector<std::unique_
 
 class flatten_ums_rule final : public rule {
 public:
-  flatten_ums_rule(scope s, ums::ns pattern)
-      : scope_(std::move(s)), pattern_(std::move(pattern)) {}
+  flatten_ums_rule(scope s, ums::ns pattern) : scope_(std::move(s)), pattern_(std::move(pattern)) {}
 
   error apply(std::vector<record>& rows, const surroundings& with) override {
     std::vector<record> next;
@@ -163,7 +160,8 @@ private:
       return in_cell(failed, from.name);
     if (!bad.empty())
       return in_cell(rejected(std::to_string(bad.size()) + " tuples of the UMS message do not "
-                              "decode"), from.name);
+                                                           "decode"),
+                     from.name);
     for (const auto& b : batches)
       if (b.carries_rows() && pattern_.matches(b.schema->name))
         add_rows(b, memory, next);
@@ -213,14 +211,14 @@ error make_flatten_ums(const config::sections& items, std::vector<std::unique_pt
 } // namespace
 
 operation jsonPath_operation() {
-  return {"jsonPath",
-          "Adds behind the last cell what a path finds in a cell's JSON; null when there is "
-          "nothing.",
-          {scope_field(),
-           field("path", std::string{}, "`$.name`, `$['name']`, `$[0]`, `$[-1]`, chained.")
-               .required(),
-           field("name", std::string{}, "Name of the new cell. Default: the path.")},
-          &make_json_path};
+  return {
+      "jsonPath",
+      "Adds behind the last cell what a path finds in a cell's JSON; null when there is "
+      "nothing.",
+      {scope_field(),
+       field("path", std::string{}, "`$.name`, `$['name']`, `$[0]`, `$[-1]`, chained.").required(),
+       field("name", std::string{}, "Name of the new cell. Default: the path.")},
+      &make_json_path};
 }
 
 operation flattenJsonArray_operation() {

@@ -1,4 +1,5 @@
-/// Operators that choose: rows (filter, keyFilter) and cells (select, excludeField, toIndex, saveAs).
+/// Operators that choose: rows (filter, keyFilter) and cells (select, excludeField, toIndex,
+/// saveAs).
 #include "actors/extract/log_expression.hpp"
 #include "actors/extract/log_rules.hpp"
 
@@ -271,8 +272,10 @@ error make_save_as(const config::sections& items, std::vector<std::unique_ptr<ru
   for (size_t i = 0; i < items.size(); ++i) {
     names.push_back(items[i].text("name"));
     if (!(*scopes)[i].is_single())
-      return rejected("column " + names.back() + ": a scope of saveAs is one position or name; "
-                      "found " + items[i].text("scope"));
+      return rejected("column " + names.back() +
+                      ": a scope of saveAs is one position or name; "
+                      "found " +
+                      items[i].text("scope"));
   }
   out.push_back(std::make_unique<save_as_rule>(std::move(*scopes), std::move(names)));
   return {};

@@ -173,10 +173,9 @@ private:
   /// Byte position of the n-th character; a negative n counts from the end. Never outside.
   static size_t byte_of(std::string_view text, int64_t n) {
     if (n < 0)
-      n = std::max<int64_t>(
-          0, n + std::count_if(text.begin(), text.end(), [](char c) {
-               return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-             }));
+      n = std::max<int64_t>(0, n + std::count_if(text.begin(), text.end(), [](char c) {
+                                 return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+                               }));
     size_t at = 0;
     while (n-- > 0 && at < text.size())
       at = next_character(text, at);

@@ -1,6 +1,7 @@
 #include "actors/extract/routing.hpp"
 
 #include "actors/extract/driver.hpp"
+#include "actors/extract/log_events.hpp"
 #include "runtime/bus/refusals.hpp"
 #include "runtime/ums/codec.hpp"
 
@@ -125,6 +126,9 @@ result<routing> routing::read(const kind& k, const std::string& source,
       return failed;
     out.items_.push_back({std::move(t), std::move(to)});
   }
+  // What no table of a log source takes goes where the source's tables go by default.
+  if (auto unmatched = logs::unmatched_pattern(k, source))
+    out.items_.push_back({{.pattern = std::move(*unmatched), .settings = {}}, out.all_});
   if (auto failed = out.items_.empty() ? check(out.all_, out.options_.compact) : error{})
     return failed;
   return out;

@@ -169,8 +169,8 @@ TEST_CASE("the header of CSV names the fields, also after a restart") {
 TEST_CASE("bytes that are not UTF-8 and lines that are too long go to the dead letters") {
   log_files f;
   f.append("a.log", "ok\n\xff\xfe\n" + std::string(500, 'x') + "\nok2\n");
-  auto d = f.open("", 1,
-                  "event_bytes_max: 100\nformat: plain\ntables: [{name: t, columns: [line]}]");
+  auto d =
+      f.open("", 1, "event_bytes_max: 100\nformat: plain\ntables: [{name: t, columns: [line]}]");
   lines good;
   std::vector<extract::bad_row> bad;
   do {
@@ -243,8 +243,8 @@ TEST_CASE("each line comes once and under one id, whatever rotates and dies") {
     };
     auto read_some = [&] {
       if (!d)
-        d.emplace(f.open(stored, stored_id,
-                         "format: plain\ntables: [{name: t, columns: [line]}]", 25));
+        d.emplace(
+            f.open(stored, stored_id, "format: plain\ntables: [{name: t, columns: [line]}]", 25));
       auto failed = d->source->read(d->out, 0ms);
       REQUIRE_MESSAGE(!failed, failed.text());
       auto taken = d->out.take();

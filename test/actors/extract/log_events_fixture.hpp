@@ -37,8 +37,7 @@ struct log_run {
   explicit log_run(const std::string& yaml) : events("web", log_settings(yaml)) {}
 
   /// "table a=1 b=NULL", one for each row, columns in order of their names.
-  std::vector<std::string> rows(const std::string& event,
-                                const extract::logs::origin& from = {}) {
+  std::vector<std::string> rows(const std::string& event, const extract::logs::origin& from = {}) {
     events.add(event, from, out);
     auto taken = out.take();
     bad = taken.bad;
@@ -55,8 +54,8 @@ struct log_run {
   /// the reason why there are none.
   static std::vector<std::string> after(const std::string& steps, const std::string& event,
                                         const std::string& format = "format: json") {
-    auto settings = log_settings(format + "\ntables:\n  - name: t\n    columns: [x]\n    rules:\n" +
-                                 steps);
+    auto settings =
+        log_settings(format + "\ntables:\n  - name: t\n    columns: [x]\n    rules:\n" + steps);
     std::vector<config::problem> problems;
     auto plan = extract::logs::make_plan(settings, false, problems);
     for (const auto& p : problems)

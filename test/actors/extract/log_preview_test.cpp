@@ -1,5 +1,5 @@
-#include "actors/extract/log_preview.hpp"
 #include "actors/extract/driver.hpp"
+#include "actors/extract/log_preview.hpp"
 #include "test/support/temp_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -77,8 +77,8 @@ TEST_CASE("the preview shows each step of each event") {
 }
 
 TEST_CASE("the preview gives one JSON object an event") {
-  previewed p(good, {.file = {}, .config = {}, .source = {}, .table = "errors", .limit = 2,
-                     .json = true});
+  previewed p(
+      good, {.file = {}, .config = {}, .source = {}, .table = "errors", .limit = 2, .json = true});
   REQUIRE_MESSAGE(p.code == 0, p.err);
   std::istringstream lines(p.out);
   std::string line;
@@ -102,8 +102,9 @@ TEST_CASE("the preview tells mistakes in the rules with their line, and no other
 }
 
 TEST_CASE("the preview says which sources and tables there are") {
-  CHECK(previewed(good, {.source = "shop"}).err.find("no log source is named shop; there are: web") !=
-        std::string::npos);
+  CHECK(
+      previewed(good, {.source = "shop"}).err.find("no log source is named shop; there are: web") !=
+      std::string::npos);
   CHECK(previewed(good, {.table = "gone"}).err.find("the source has no table gone") !=
         std::string::npos);
   CHECK(previewed("sources: {}\n", {}).err.find("no log source; there are: none") !=

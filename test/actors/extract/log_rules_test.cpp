@@ -108,7 +108,8 @@ TEST_CASE("trim takes characters off one end, both or everywhere") {
 
 TEST_CASE("replace exchanges a text or a regular expression, everywhere in a cell") {
   const std::string event = R"({"a":"1.2.3","b":"x1y22"})";
-  CHECK(after("      - replace: {scope: '*', find: '.', with: '-'}", event) == lines{"1-2-3|x1y22"});
+  CHECK(after("      - replace: {scope: '*', find: '.', with: '-'}", event) ==
+        lines{"1-2-3|x1y22"});
   CHECK(after("      - replace: {scope: b, find: '(\\d)', with: '<\\1>', by: regex}", event) ==
         lines{"1.2.3|x<1>y<2><2>"});
   CHECK(after("      - replace: {scope: a, find: '.'}", event) == lines{"123|x1y22"});
@@ -153,8 +154,8 @@ TEST_CASE("concat joins by position, however often a value occurs") {
   const std::string event = R"({"a":"x","b":"x","c":"x","d":null})";
   // DBus removes every cell that holds one of the joined values.
   CHECK(after("      - concat: {scope: '0,2', separator: '-'}", event) == lines{"x-x|x|NULL"});
-  CHECK(after("      - concat: {scope: '2,0', separator: '-'}",
-              R"({"a":"1","b":"2","c":"3"})") == lines{"3-1|2"});
+  CHECK(after("      - concat: {scope: '2,0', separator: '-'}", R"({"a":"1","b":"2","c":"3"})") ==
+        lines{"3-1|2"});
   CHECK(after("      - concat: {scope: '2:', separator: '-'}", event) == lines{"x|x|x-"});
   CHECK(after("      - concat: {scope: gone, separator: '-'}", event) == lines{"x|x|x|NULL"});
 }
@@ -184,8 +185,7 @@ TEST_CASE("toIndex fixes the order, null for a name that is missing") {
 }
 
 TEST_CASE("select and excludeField keep and leave out by position") {
-  CHECK(after("      - select: [{scope: '4'}, {scope: 'a:b'}, {scope: '0:2'}]") ==
-        lines{"E|A|B"});
+  CHECK(after("      - select: [{scope: '4'}, {scope: 'a:b'}, {scope: '0:2'}]") == lines{"E|A|B"});
   CHECK(after("      - excludeField: [{scope: '1,3'}]") == lines{"A|C|E"});
   CHECK(after("      - excludeField: [b, e]") == lines{"A|C|D"});
 }
@@ -217,8 +217,7 @@ TEST_CASE("flattenJsonArray makes a row of each element") {
   CHECK(after("      - flattenJsonArray: {scope: id}", event)[0].starts_with("error: "));
   const std::string nested = R"({"o":{"n":"x","list":[1,2]}})";
   CHECK(log_run::after("      - flattenJsonArray: {scope: o, path: $.list}", nested,
-                       "nested: keep") ==
-        lines{R"({"n":"x","list":1})", R"({"n":"x","list":2})"});
+                       "nested: keep") == lines{R"({"n":"x","list":1})", R"({"n":"x","list":2})"});
   // Arrays of arrays, as DBus's own example: twice.
   CHECK(after("      - flattenJsonArray: [{scope: 0}, {scope: 0}]", R"({"a":[[1,2],["a"]]})") ==
         lines{"1", "2", "a"});
