@@ -58,6 +58,8 @@ struct type_words {
           inside = std::to_string(no_sign ? w.without : w.with_sign);
     if (inside.empty() && (base == "bit" || base == "char" || base == "binary"))
       inside = "1";
+    if (inside.empty() && base == "year" && mariadb)
+      inside = "4";
     if (base == "decimal" && inside.find(',') == inside.npos)
       inside = (inside.empty() ? "10" : inside) + ",0";
     if (!inside.empty())

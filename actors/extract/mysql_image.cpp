@@ -26,58 +26,57 @@ size_t decimal_bytes(unsigned precision, unsigned scale) {
          scale / group_digits * group_bytes + digit_bytes[scale % group_digits];
 }
 
-/// Bytes in front of a value that hold its length; 0: the size is fixed. `size` is then set.
-bool storage_of(stored_column s, size_t& prefix, size_t& size) {
-  prefix = 0;
+/// Bytes of a value of fixed size; 0: the type is none.
+size_t fixed_size(stored_column s) {
   auto fraction = size_t(s.meta + 1) / 2;
   switch (s.type) {
   case 1:  // TINY
   case 13: // YEAR
-    size = 1;
-    return true;
+    return 1;
   case 2: // SHORT
-    size = 2;
-    return true;
+    return 2;
   case 9:  // INT24
   case 10: // DATE
   case 11: // TIME
   case 14: // NEWDATE
-    size = 3;
-    return true;
+    return 3;
   case 3: // LONG
   case 4: // FLOAT
   case 7: // TIMESTAMP
-    size = 4;
-    return true;
+    return 4;
   case 5:  // DOUBLE
   case 8:  // LONGLONG
   case 12: // DATETIME
-    size = 8;
-    return true;
+    return 8;
   case 17: // TIMESTAMP2
-    size = 4 + fraction;
-    return s.meta <= 6;
+    return s.meta > 6 ? 0 : 4 + fraction;
   case 18: // DATETIME2
-    size = 5 + fraction;
-    return s.meta <= 6;
+    return s.meta > 6 ? 0 : 5 + fraction;
   case 19: // TIME2
-    size = 3 + fraction;
-    return s.meta <= 6;
+    return s.meta > 6 ? 0 : 3 + fraction;
   case 16: // BIT
-    size = size_t(s.meta >> 8) + ((s.meta & 0xff) != 0 ? 1 : 0);
-    return size <= 8;
-  case 246: // NEWDECIMAL
-    size = decimal_bytes(s.meta & 0xff, std::min<unsigned>(s.meta >> 8, s.meta & 0xff));
-    return (s.meta >> 8) <= (s.meta & 0xff);
+    return size_t(s.meta >> 8) + ((s.meta & 0xff) != 0 ? 1 : 0);
+  case 246: { // NEWDECIMAL
+    unsigned precision = s.meta & 0xff, scale = s.meta >> 8;
+    return scale > precision ? 0 : decimal_bytes(precision, scale);
+  }
   case 247: // ENUM
   case 248: // SET
-    size = s.meta >> 8;
-    return size <= 8;
+    return s.meta >> 8;
+  case 254: // STRING
+    return (s.meta & 0xff) == 247 || (s.meta & 0xff) == 248 ? s.meta >> 8 : 0;
+  default:
+    return 0;
+  }
+}
+
+/// Bytes in front of a value that hold its length; 0: the type is none of those.
+size_t length_bytes(stored_column s) {
+  switch (s.type) {
   case 15:  // VARCHAR
   case 141: // VARCHAR_COMPRESSED
   case 253: // VAR_STRING
-    prefix = s.meta < 256 ? 1 : 2;
-    return true;
+    return s.meta < 256 ? 1 : 2;
   case 140: // BLOB_COMPRESSED
   case 245: // JSON
   case 249: // TINY_BLOB
@@ -85,20 +84,11 @@ bool storage_of(stored_column s, size_t& prefix, size_t& size) {
   case 251: // LONG_BLOB
   case 252: // BLOB
   case 255: // GEOMETRY
-    prefix = s.meta;
-    return prefix >= 1 && prefix <= 4;
-  case 254: { // STRING
-    auto real = s.meta & 0xff;
-    if (real == 247 || real == 248) {
-      size = s.meta >> 8;
-      return size <= 8;
-    }
-    // A length beyond 255 hides its upper bits, turned over, in the real type.
-    prefix = (real & 0x30) != 0x30 ? 2 : 1;
-    return true;
-  }
+    return s.meta <= 4 ? s.meta : 0;
+  case 254: // STRING, whose length beyond 255 hides its upper bits in the real type
+    return (s.meta & 0x30) != 0x30 ? 2 : 1;
   default:
-    return false;
+    return 0;
   }
 }
 
@@ -266,12 +256,14 @@ bool take_image(string_view& bytes, const std::vector<stored_column>& columns, i
       out[i] = {};
       continue;
     }
-    size_t prefix = 0, size = 0;
-    if (!storage_of(columns[i], prefix, size) || bytes.size() - at < prefix)
-      return false;
-    if (prefix > 0)
+    auto size = fixed_size(columns[i]);
+    if (size == 0) {
+      auto prefix = length_bytes(columns[i]);
+      if (prefix == 0 || bytes.size() - at < prefix)
+        return false;
       size = little_endian(bytes, at, prefix);
-    at += prefix;
+      at += prefix;
+    }
     if (bytes.size() - at < size)
       return false;
     out[i] = bytes.substr(at, size);

@@ -15,7 +15,7 @@ struct column {
   std::vector<std::string> values;
 };
 
-std::vector<column> matrix() {
+std::vector<column> numbers_and_times() {
   using ums::type;
   return {
       {"tinyint", type::int_, {"-128", "0", "127"}},
@@ -56,6 +56,12 @@ std::vector<column> matrix() {
       {"time(1)", type::string, {"'-00:00:00.1'", "'12:34:56.7'"}},
       {"time(4)", type::string, {"'-12:34:56.7891'"}},
       {"time(6)", type::string, {"'-838:59:59.999999'", "'01:02:03.000004'"}},
+  };
+}
+
+std::vector<column> texts_and_bytes() {
+  using ums::type;
+  return {
       {"char(10)", type::string, {"'x'", "''", "'ä€😀'", "'pad  '"}},
       {"char(5) character set ucs2", type::string, {"'ä€'", "''"}},
       {"char(200) character set utf8mb4", type::string, {"repeat('😀', 200)"}},
@@ -91,6 +97,12 @@ std::vector<column> matrix() {
       {"geometry", type::binary, {"st_geomfromtext('POINT(1 2)')"}},
       {"point", type::binary, {"st_geomfromtext('POINT(-1.5 0)', 4326)"}},
   };
+}
+
+std::vector<column> matrix() {
+  auto all = numbers_and_times(), more = texts_and_bytes();
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
 }
 
 /// Id and value of each row, sorted.
@@ -206,7 +218,6 @@ TEST_CASE("dates that are none are dead letters, null or text, as the setting sa
     if (how == "text")
       CHECK(from_snapshot[2] == "z id=3 d=2026-01-01 t=2026-00-15 00:00:00.00 s=NULL");
     if (how == "null")
-      CHECK(from_snapshot[0] == "z id=1 d=NULL t=2026-01-01 00:00:00.000000 s=2026-01-01 "
-                                "00:00:00.000000");
+      CHECK(from_snapshot[0] == "z id=1 d=NULL t=2026-01-01 00:00:00 s=2026-01-01 00:00:00");
   }
 }

@@ -1,6 +1,8 @@
 /// Statements that change tables, followed in the order of the log.
 #include "test/actors/extract/mysql_fixture.hpp"
 
+#include <algorithm>
+
 using namespace rtdp;
 using namespace rtdp::extract::test;
 using lines_t = std::vector<std::string>;
@@ -78,7 +80,9 @@ TEST_CASE("all forms of ALTER TABLE leave the history as the server's own catalo
                             "table_name = 't' order by ordinal_position"))
       expected.push_back(r[0] + " " + r[1] + (r[2] == "NO" ? " required" : "") +
                          (r[3] == "PRI" ? " key" : ""));
-    CHECK(seen == expected);
+    CHECK(seen.size() == expected.size());
+    for (size_t i = 0; i < std::min(seen.size(), expected.size()); ++i)
+      CHECK(seen[i] == expected[i]);
   }
 }
 
@@ -107,7 +111,7 @@ TEST_CASE("a table that takes the name of a captured one, as online changes do, 
   auto got = s.fresh();
   CHECK(std::count(got.begin(), got.end(), "i t.1 id=1 a=1 b=5") == 1);
   CHECK(std::count(got.begin(), got.end(), "i t.1 id=2 a=2 b=2") == 1);
-  CHECK(std::none_of(got.begin(), got.end(), [](auto& l) { return l.find("t_") != l.npos; }));
+  CHECK(std::none_of(got.begin(), got.end(), [](auto& l) { return l.find(" t_") != l.npos; }));
 }
 
 TEST_CASE("a statement that cannot be followed fails the source, with its place and what to do") {
