@@ -130,15 +130,13 @@ TEST_CASE("a bound is shown as the file would write it") {
 }
 
 TEST_CASE("a value of the wrong shape says what was found") {
-  CHECK(bad("flag: [a]\nrows: {a: 1}\nmode: [a]\nwait:\npassword: {a: b}\ncolumns: {a: b}\ntables: "
-            "{a: b}\n") ==
+  CHECK(bad("flag: [a]\nrows: {a: 1}\nmode: [a]\nwait:\npassword: {a: b}\ncolumns: {a: b}\n") ==
         strings{"1 at.flag: expects a single value; found a list",
                 "2 at.rows: expects a single value; found a mapping",
                 "3 at.mode: expects text; found a list",
                 "4 at.wait: has no value; write one, or leave the line out for the default",
                 "5 at.password: expects text; found a mapping",
-                "6 at.columns: expects a list; found a mapping",
-                "7 at.tables: expects a list; found a mapping"});
+                "6 at.columns: expects a list; found a mapping"});
   CHECK(bad("[a]\n") == strings{"1 at: expects a mapping; found a list"});
   CHECK(bad("text\n") == strings{"1 at: expects a mapping; found text"});
   CHECK(bad("tables: [[a]]\n") == strings{"1 at.tables.0: expects a mapping; found a list"});
