@@ -53,7 +53,7 @@ void collector::pass_by(std::vector<id_run> runs, int64_t last) {
 }
 
 void collector::leave_used(ums::protocol kind) {
-  if (kind == ums::protocol::initial_data)
+  if (of_snapshot(kind))
     next_id_ = std::max(next_id_, last_used_ + 1);
   while (!used_.empty() && next_id_ >= used_.front().first) {
     next_id_ = std::max(next_id_, used_.front().last + 1);

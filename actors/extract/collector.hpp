@@ -28,6 +28,11 @@ struct id_run {
   int64_t last = 0;
 };
 
+/// What a snapshot gives, and would not give again as it is; the rest is of the log.
+constexpr bool of_snapshot(ums::protocol kind) {
+  return kind == ums::protocol::initial_data || kind == ums::protocol::increment_sweep;
+}
+
 /// The schema of a table: the system columns, then its own.
 ums::schema schema_of(const ums::ns& name, const std::vector<ums::field>& columns);
 
@@ -134,8 +139,7 @@ private:
   };
   /// Moves `next_id_` behind ids that the next row must not have.
   void pass_used(ums::protocol kind) {
-    if (next_id_ >= next_used_ ||
-        (kind == ums::protocol::initial_data && next_id_ <= last_used_)) [[unlikely]]
+    if (next_id_ >= next_used_ || (of_snapshot(kind) && next_id_ <= last_used_)) [[unlikely]]
       leave_used(kind);
   }
   void leave_used(ums::protocol kind);

@@ -73,6 +73,7 @@ public:
   error open(const std::string& position) override;
   error read(collector& out, milliseconds wait) override;
   error confirm(const std::string&) override { return {}; }
+  bool replays() const override { return false; }
   source_progress progress() const override;
 
 private:

@@ -9,6 +9,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -29,6 +30,7 @@ public:
   error open(const std::string& position) override;
   error read(collector& out, milliseconds wait) override;
   error confirm(const std::string&) override { return {}; }
+  bool replays() const override { return false; }
   source_progress progress() const override;
 
 private:
@@ -126,11 +128,15 @@ config::spec make_spec() {
       "received and not yet published is lost with a kill -9, and what is on its way with a broken "
       "connection. Over UDP whatever comes too fast is dropped; it is counted in the source's "
       "position and told in the log. Namespaces are `log.<source>.main.<table>`.");
-  spec.add(field("udp", std::string{}, "IP address and port: `127.0.0.1:5514`; none when empty.")
-               .sample("127.0.0.1:5514"));
-  spec.add(field("tcp", std::string{}, "IP address and port: `127.0.0.1:5514`; none when empty.")
-               .sample("127.0.0.1:5514"));
+  spec.add(
+      field("listen", std::string{}, "IP address and port.").required().sample("127.0.0.1:5514"));
+  spec.add(field("transport", config::texts{"udp", "tcp"}, "What is listened to.")
+               .one_of({"udp", "tcp"}));
   logs::add_event_settings(spec, {"plain", "json", "logfmt", "csv", "regex"});
+  for (auto& f : spec.fields)
+    if (f.name == "tables")
+      f.sample(
+          "[{name: messages, columns: [{name: host, from: '@host'}, {name: text, from: line}]}]");
   spec.add(field("message_bytes_max", int64_t{64} << 10,
                  "A longer message goes to the dead letters, cut.")
                .range(480, 1 << 20)
@@ -146,8 +152,12 @@ config::spec make_spec() {
 }
 
 std::unique_ptr<driver> make(const std::string& name, const config::section& s) {
-  socket_settings where{.udp = s.text("udp"),
-                        .tcp = s.text("tcp"),
+  auto over = [&](const char* transport) {
+    const auto& all = s.get<config::texts>("transport");
+    return std::find(all.begin(), all.end(), transport) != all.end() ? s.text("listen") : "";
+  };
+  socket_settings where{.udp = over("udp"),
+                        .tcp = over("tcp"),
                         .message_bytes_max = size_t(s.integer("message_bytes_max")),
                         .connections_max = size_t(s.integer("connections_max")),
                         .buffer_bytes = size_t(s.integer("buffer_bytes"))};
@@ -156,15 +166,13 @@ std::unique_ptr<driver> make(const std::string& name, const config::section& s) 
 
 std::vector<config::problem> check(const config::section& s) {
   auto problems = logs::check_events(s);
-  for (const char* name : {"udp", "tcp"}) {
-    auto address = ops::parse_address(s.text(name));
-    if (!s.text(name).empty() && (!address || address->port < 0))
-      problems.push_back(
-          {s.lines.at(name), name,
-           "expects an IP address and a port, such as 127.0.0.1:5514; found " + s.text(name)});
-  }
-  if (s.text("udp").empty() && s.text("tcp").empty())
-    problems.push_back({s.line, "udp", "udp or tcp must be given"});
+  auto address = ops::parse_address(s.text("listen"));
+  if (!address || address->port < 0)
+    problems.push_back(
+        {s.lines.contains("listen") ? s.lines.at("listen") : s.line, "listen",
+         "expects an IP address and a port, such as 127.0.0.1:5514; found " + s.text("listen")});
+  if (s.get<config::texts>("transport").empty())
+    problems.push_back({s.line, "transport", "expects udp, tcp or both; found none"});
   return problems;
 }
 

@@ -118,7 +118,7 @@ private:
     if (b.kind == ums::protocol::increment_heartbeat)
       return highest;
     auto& known = out_.highest[p][b.schema->name.text()];
-    auto& into = b.kind == ums::protocol::initial_data ? of_chunks_ : of_log_;
+    auto& into = of_snapshot(b.kind) ? of_chunks_ : of_log_;
     for (size_t row = 0; row < b.rows(); ++row) {
       auto id = ids->ints()[row];
       if (id < next_id_)

@@ -97,6 +97,14 @@ TEST_CASE("a chunk that is read again gets ids behind all that the bus holds") {
   CHECK(out.next_id() == 24);
   out.truncate(orders, 9);
   CHECK(out.next_id() == 25);
+
+  // A sweep ends a snapshot, and is not given again as it was either.
+  collector sweeping{10};
+  sweeping.pass_by({}, 20);
+  sweeping.truncate(orders, 9);
+  CHECK(sweeping.next_id() == 11);
+  sweeping.sweep(orders, 9, 5);
+  CHECK(sweeping.next_id() == 22);
 }
 
 TEST_CASE("ids that are left out after a lost position are behind all that the bus holds") {

@@ -77,7 +77,10 @@ public:
       rows.columns[3].append_int(int64_t(random_() % 50));
       rows.columns[4].append_text("chunk " + std::to_string(++db_.chunk_rows));
     }
+    auto first = out.next_id();
     out.chunk(table, std::move(rows), {}, 1);
+    if (random_() % 2 == 0)
+      out.sweep(table_name(0), 1, first);
     out.commit_and_settle(position());
     return {};
   }
@@ -157,7 +160,8 @@ void look(const std::vector<bus::message>& messages, seen_rows& seen) {
         if (!b.carries_rows()) {
           CHECK(id > above);
           above = id;
-          ++seen.truncates[id];
+          if (b.kind == ums::protocol::increment_truncate)
+            ++seen.truncates[id];
           continue;
         }
         bool before = b.op(row) == 'b';
@@ -220,14 +224,14 @@ void run(uint32_t seed, bool replays) {
 TEST_CASE("after any death each row of the log is on the bus once, and ids only rise") {
   auto seed = std::random_device{}();
   std::cout << "restart_test: seed " << seed << '\n';
-  for (uint32_t i = 0; i < 40; ++i)
+  for (uint32_t i = 0; i < 20; ++i)
     run(seed + i, true);
 }
 
 TEST_CASE("a source that does not give the same again never gives an id twice") {
   auto seed = std::random_device{}();
   std::cout << "restart_test: seed " << seed << '\n';
-  for (uint32_t i = 0; i < 10; ++i)
+  for (uint32_t i = 0; i < 5; ++i)
     run(seed + i, false);
 }
 
