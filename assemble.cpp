@@ -280,6 +280,10 @@ config::catalogue built_in() {
   all.check_step = [](const std::string& kind, const config::section& settings) {
     return named(flow::kinds(), kind).check(settings).text();
   };
+  all.merged_names = [](const std::string& kind, const std::string& source,
+                        const config::section& settings) {
+    return merged_names({.name = source, .kind = kind, .settings = settings});
+  };
   all.check_source = [](const std::string& kind, const config::section& settings) {
     auto check = named(extract::kinds(), kind).check;
     return check ? check(settings) : std::vector<config::problem>{};

@@ -10,7 +10,7 @@ extract::configured_source configured(const config::component& source) {
   static const auto kinds = extract::kinds();
   auto at = std::find_if(kinds.begin(), kinds.end(),
                          [&](const extract::kind& k) { return k.spec.name == source.kind; });
-  return {source.name, &*at, &source.settings};
+  return {source.name, at == kinds.end() ? nullptr : &*at, &source.settings};
 }
 
 std::string name_for_people(const ums::ns& name) { return state::schema_history::table_of(name); }
@@ -31,12 +31,17 @@ bool may_feed(const ums::ns& pattern, const config::component& source) {
   });
 }
 
+std::vector<std::string> merged_names(const config::component& source) {
+  auto names = extract::instances_of(configured(source));
+  std::erase(names, source.name);
+  return names;
+}
+
 std::map<std::string, std::string> merged_instances(const config::pipeline& p) {
   std::map<std::string, std::string> out;
   for (const auto& s : p.sources)
-    for (const auto& instance : extract::instances_of(configured(s)))
-      if (instance != s.name)
-        out.try_emplace(instance, s.name);
+    for (const auto& instance : merged_names(s))
+      out.try_emplace(instance, s.name);
   return out;
 }
 

@@ -22,6 +22,9 @@ bool reads(const ums::ns& pattern, const ums::ns& table);
 /// Whether some table of the source may have such a name.
 bool may_feed(const ums::ns& pattern, const config::component& source);
 
+/// Names that stand in namespaces for a source beside its own.
+std::vector<std::string> merged_names(const config::component& source);
+
 /// For each instance that tables are merged into, the first source that does: its marks tell how
 /// late the table is.
 std::map<std::string, std::string> merged_instances(const config::pipeline& p);

@@ -43,6 +43,9 @@ struct options {
   extract::logs::preview_request preview;
   std::vector<std::string> set;
   std::vector<int64_t> ids;
+  std::vector<std::string> tables;
+  ops::snapshot_order snapshot;
+  bool wait = false;
   bool until_idle = false, json = false, all = false, versions = false;
   int64_t limit = 1000;
   std::string url = ops::default_url();
@@ -279,6 +282,24 @@ void add_node_commands(CLI::App& app, options& o, int& code) {
   c->callback([&] { code = cli(o).change(ops::component_class::flow, o.name, o.verb, o.to); });
 }
 
+void add_snapshot_command(CLI::App& app, options& o, int& code) {
+  auto* c = remote(app.add_subcommand("snapshot", "Read tables whole while their changes flow"), o);
+  c->add_option("table", o.tables, "As `tables:` names it, or its namespace")->required();
+  auto* where = c->add_option("--where", o.snapshot.where, "Only rows of this condition, in SQL");
+  auto* sweep = c->add_flag("--sweep", o.snapshot.sweep,
+                            "Afterwards sinks drop the rows that it did not meet");
+  sweep->excludes(where);
+  c->add_option("--source", o.snapshot.source, "When several sources have a table of this name");
+  c->add_flag("--wait", o.wait, "Until it is done, with progress on a terminal");
+  auto* verbs = c->add_option_group("verb");
+  for (const char* verb : {"pause", "resume", "cancel"})
+    verbs->add_flag_callback(
+        std::string("--") + verb, [&o, verb] { o.snapshot.verb = verb; },
+        std::string(verb) + " the snapshot under way");
+  verbs->require_option(0, 1);
+  c->callback([&] { code = cli(o).snapshot(o.tables, o.snapshot, o.wait); });
+}
+
 void add_alarm_command(CLI::App& app, options& o, int& code) {
   auto* c = remote(app.add_subcommand("alarms", "What needs somebody to look; open alarms"), o);
   c->add_flag("--all", o.all, "Those that ended lately, too");
@@ -325,6 +346,7 @@ int main(int argc, char** argv) {
   add_local_commands(app, o, code);
   add_rules_command(app, o, code);
   add_node_commands(app, o, code);
+  add_snapshot_command(app, o, code);
   add_alarm_command(app, o, code);
   add_dead_letter_commands(app, o, code);
   try {

@@ -253,6 +253,10 @@ private:
     }
     auto name = std::string(plain_second_part(flow.source));
     auto known = names_in("sources");
+    for (const auto& s : out_.sources)
+      for (auto& merged : kinds_.merged_names ? kinds_.merged_names(s.kind, s.name, s.settings)
+                                              : std::vector<std::string>{})
+        known.push_back(std::move(merged));
     if (name.empty() || std::find(known.begin(), known.end(), name) != known.end())
       return;
     auto hint = node.referenced ? std::string{} : did_you_mean(name, known);

@@ -16,6 +16,11 @@ namespace rtdp::config {
 
 /// The kinds of components there are. A spec's name is its `kind:`, and the first key of a step.
 struct catalogue {
+  /// Names that stand in namespaces for a source beside its own: where its tables are merged with
+  /// those of others. May be absent.
+  std::function<std::vector<std::string>(const std::string& kind, const std::string& source,
+                                         const section& settings)>
+      merged_names = {};
   /// The first one is the bus of a file that names none.
   std::vector<spec> buses;
   std::vector<spec> sources, sinks, steps;

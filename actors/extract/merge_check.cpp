@@ -102,7 +102,7 @@ void merge_schemas(const configured_source& source, std::vector<ums::schema>& de
 
 std::vector<std::string> instances_of(const configured_source& source) {
   std::vector<std::string> out = {source.name};
-  if (!source.type->pattern)
+  if (!source.type || !source.type->pattern)
     return out;
   for (const auto& item : source.settings->get<config::sections>("tables"))
     if (auto merge = read_merge(item.text("into"), item.text("shard_column"));

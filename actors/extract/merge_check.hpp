@@ -14,7 +14,7 @@ namespace rtdp::extract {
 /// A source of the file, for the checks over all of them.
 struct configured_source {
   std::string name;
-  /// Of the kind named in the file.
+  /// Of the kind named in the file; null when there is no such kind.
   const kind* type = nullptr;
   const config::section* settings = nullptr;
 };

@@ -116,7 +116,10 @@ void read(self_pointer self) {
     s.env.metrics->rows_out({.source = name}).Increment(double(outcome->rows));
     s.env.metrics->bytes_out({.source = name}).Increment(double(outcome->bytes));
     s.known.figures["rows_out"] += int64_t(outcome->rows);
+    auto known = s.tables.size();
     tell_tables(self, *outcome);
+    if (s.tables.size() > known)
+      tell_snapshots(self);
   }
   if (outcome->dead_letters > 0) {
     s.env.metrics->dead_letters({.source = s.work->settings().name})

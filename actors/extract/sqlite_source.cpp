@@ -258,6 +258,7 @@ source_progress sqlite_driver::progress() const {
   source_progress out{.tables = {}, .idle = idle_, .complete_until_us = complete_until_us_};
   if (!reader_)
     return out;
+  out.place = "entry " + std::to_string(reader_->at().seq) + " of " + options_.log;
   for (const auto& t : options_.tables) {
     const auto* l = log_.newest(t.name);
     const auto& pending = reader_->at().pending;

@@ -9,6 +9,7 @@ using self_pointer = runtime::table_actor::stateful_pointer<table_state>;
 void merge(self_pointer self, const runtime::report& news) {
   auto& s = self->state;
   s.known.state = news.state;
+  s.known.reason = news.reason;
   for (const auto& [name, value] : news.figures)
     if (name == "rows_in") {
       s.known.figures[name] += value;
@@ -22,6 +23,8 @@ void merge(self_pointer self, const runtime::report& news) {
   s.env.metrics->snapshot_rows_done({s.source, s.known.name}).Set(figure("snapshot_rows_done"));
   s.env.metrics->snapshot_rows_estimated({s.source, s.known.name})
       .Set(figure("snapshot_rows_estimated"));
+  s.env.metrics->snapshot_eta_seconds({s.source, s.known.name})
+      .Set(figure("snapshot_eta_seconds"));
   self->send(s.env.feedback, runtime::atom::status_v, s.known);
 }
 

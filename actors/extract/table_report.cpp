@@ -1,5 +1,6 @@
 #include "actors/extract/table_report.hpp"
 
+#include "runtime/core/time.hpp"
 #include "runtime/state/schema_history.hpp"
 
 #include <algorithm>
@@ -16,6 +17,17 @@ bool same_table(ums::ns a, ums::ns b) {
   return a == b;
 }
 
+/// At the speed of this snapshot so far; -1 when nobody can say.
+int64_t seconds_left(const table_progress& t) {
+  if (t.snapshot_done)
+    return 0;
+  auto left = t.snapshot_rows_estimated - t.snapshot_rows;
+  if (t.snapshot_paused || t.snapshot_rows <= 0 || t.snapshot_started_us == 0 || left < 0)
+    return -1;
+  auto so_far = std::max<int64_t>(now_us() - t.snapshot_started_us, 1);
+  return int64_t(double(so_far) / 1e6 * double(left) / double(t.snapshot_rows)) + 1;
+}
+
 void add(runtime::report& r, const table_progress& t) {
   bool first = r.state.empty();
   r.state = "running";
@@ -28,6 +40,13 @@ void add(runtime::report& r, const table_progress& t) {
   // What one shard cannot say, the sum cannot either.
   estimated =
       estimated < 0 || t.snapshot_rows_estimated < 0 ? -1 : estimated + t.snapshot_rows_estimated;
+  if (!t.snapshot_reason.empty())
+    r.texts["snapshot_reason"] = t.snapshot_reason;
+  else if (first)
+    r.texts["snapshot_reason"].clear();
+  // The slowest shard counts.
+  auto& left = r.figures["snapshot_eta_seconds"];
+  left = std::max(left, seconds_left(t));
   if (t.name[ums::ns::table_partition] != "0")
     ++r.figures["shards"];
 }

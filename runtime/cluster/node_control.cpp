@@ -2,6 +2,7 @@
 
 #include "runtime/caf_error.hpp"
 #include "runtime/cluster/table_history.hpp"
+#include "runtime/cluster/table_snapshot.hpp"
 #include "runtime/core/time.hpp"
 #include "runtime/state/checkpoint.hpp"
 #include "runtime/state/dead_letters.hpp"
@@ -214,6 +215,17 @@ error node_control::rewind_flow(const std::string& name, const std::string& to) 
   if (auto failed = store->save("flow." + name, {{"rewind", *progress}}))
     return failed;
   return start(ops::component_class::flow, name);
+}
+
+result<std::string> node_control::snapshot(const ops::snapshot_order& order) {
+  auto all = reports();
+  if (!all)
+    return all.error();
+  auto found = find_order(*all, order);
+  if (!found)
+    return found.error();
+  auto stored = ask<bool>(system_, node_, runtime::atom::snapshot_v, found->first);
+  return stored ? result<std::string>(found->second) : stored.error();
 }
 
 result<std::optional<ops::table_history>> node_control::versions_of(const std::string& name) {

@@ -48,6 +48,7 @@ public:
   result<std::optional<ops::table_history>> versions_of(const std::string& name) override;
   result<std::optional<ops::table_comparison>> compare_versions(const std::string& name,
                                                                 int64_t from, int64_t to) override;
+  result<std::string> snapshot(const ops::snapshot_order& order) override;
   result<std::vector<ops::letter>> dead_letters(const std::string& component,
                                                 int64_t limit) override;
   result<std::optional<ops::letter>> dead_letter(int64_t id) override;

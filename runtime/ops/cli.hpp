@@ -5,6 +5,7 @@
 
 #include "runtime/ops/client.hpp"
 #include "runtime/ops/component.hpp"
+#include "runtime/ops/table_snapshot.hpp"
 
 #include <iosfwd>
 #include <optional>
@@ -37,6 +38,11 @@ struct cli {
   int change(component_class c, const std::string& name, const std::string& verb,
              const std::string& to = "") const;
 
+  /// `rtdp snapshot TABLE… [--where W] [--sweep] [--pause|--resume|--cancel] [--wait]`; the order's
+  /// own table is left out. `wait`: until all are done, with progress on a terminal.
+  int snapshot(const std::vector<std::string>& tables, const snapshot_order& order,
+               bool wait) const;
+
   /// `rtdp alarms [--all]`; else only those that are open.
   int alarms(bool all) const;
 
@@ -48,6 +54,7 @@ struct cli {
   int drop_dead_letters(const std::vector<int64_t>& ids) const;
 
 private:
+  int watch(std::vector<std::string> names) const;
   /// Nothing when the call failed; the reason is on `err` then. `next` is the command that may
   /// help.
   std::optional<std::string> call(const std::string& method, const std::string& target,

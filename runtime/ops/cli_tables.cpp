@@ -93,9 +93,13 @@ const column snapshot{"SNAPSHOT", true, [](const json& i) {
                         auto all = number_of(i, facts::snapshot_rows_estimated);
                         if (!done || number_of(i, facts::snapshot_done).value_or(0) > 0)
                           return cell{done ? "done" : ""};
-                        if (!all || *all < *done || *all == 0)
-                          return cell{counted(*done) + " rows"};
-                        return cell{fmt::format("{:.0f}%", std::floor(100 * *done / *all))};
+                        auto left = number_of(i, facts::snapshot_eta_seconds).value_or(0);
+                        std::string more = text_of(i, "snapshot") == "paused" ? ", paused" : "";
+                        if (left > 0)
+                          more = ", " + human_seconds(left) + " left";
+                        if (!all || *all < *done || *all <= 0)
+                          return cell{counted(*done) + " rows" + more};
+                        return cell{fmt::format("{:.0f}%{}", std::floor(100 * *done / *all), more)};
                       }};
 const column kept{"LOG KEPT", true, [](const json& i) {
                     return shown(i, facts::retained_bytes,

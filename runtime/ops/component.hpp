@@ -75,6 +75,8 @@ inline constexpr auto position = "position";
 /// -1 in `snapshot_rows_estimated`: the source cannot say.
 inline constexpr auto snapshot_rows_done = "snapshot_rows_done";
 inline constexpr auto snapshot_rows_estimated = "snapshot_rows_estimated";
+/// -1: not known; 0: nothing is left.
+inline constexpr auto snapshot_eta_seconds = "snapshot_eta_seconds";
 /// 1 when the snapshot is complete.
 inline constexpr auto snapshot_done = "snapshot_done";
 inline constexpr auto retained_bytes = "retained_bytes";

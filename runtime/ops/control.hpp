@@ -8,6 +8,7 @@
 #include "runtime/ops/alarms.hpp"
 #include "runtime/ops/component.hpp"
 #include "runtime/ops/table_history.hpp"
+#include "runtime/ops/table_snapshot.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -69,6 +70,10 @@ public:
   /// -1 for `from` is the version before `to`, for `to` the last one.
   virtual result<std::optional<table_comparison>> compare_versions(const std::string& name,
                                                                    int64_t from, int64_t to) = 0;
+
+  /// Begins, pauses, resumes or cancels a snapshot; the whole name of the table. Returns when the
+  /// order is stored.
+  virtual result<std::string> snapshot(const snapshot_order& order) = 0;
 
   // -- alarms ----------------------------------------------------------------
 

@@ -296,6 +296,7 @@ std::vector<route> rest_routes(control& node, const metrics& counted) {
   add_health(all, node, counted);
   add_lists(all, node);
   add_table_routes(all, node);
+  add_snapshot_route(all, node);
   add_alarm_routes(all, node);
   add_changes(all, node);
   add_dead_letters(all, node);

@@ -1,3 +1,4 @@
+#include "test/actors/sink/contract_shards.hpp"
 #include "test/actors/sink/contract_tables.hpp"
 #include "test/actors/sink/contract_writes.hpp"
 #include "test/actors/sink/postgres_store.hpp"

@@ -1,4 +1,5 @@
 #include "runtime/state/sqlite.hpp"
+#include "test/actors/sink/contract_shards.hpp"
 #include "test/actors/sink/contract_tables.hpp"
 #include "test/actors/sink/contract_writes.hpp"
 

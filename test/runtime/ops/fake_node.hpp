@@ -41,6 +41,13 @@ public:
     return called("rewind " + name + " to " + to);
   }
 
+  result<std::string> snapshot(const snapshot_order& o) override {
+    if (auto e = called(o.verb + " snapshot " + o.table + " of " + o.source + " where " + o.where +
+                        (o.sweep ? " sweep" : "")))
+      return e;
+    return "postgres.shop.public." + o.table + ".0.0.0";
+  }
+
   /// By name.
   std::map<std::string, table_history> histories;
   result<std::optional<table_history>> versions_of(const std::string& name) override {
