@@ -3,6 +3,8 @@
 #include "runtime/ums/codec.hpp"
 
 #include <algorithm>
+#include <cstdio>
+#include <openssl/rand.h>
 
 namespace rtdp::extract {
 
@@ -11,8 +13,8 @@ namespace {
 /// Drivers give a schema for each version and column set. More than this only comes from a stage
 /// or driver that makes one anew for each batch.
 constexpr size_t plans_max = 4096;
-constexpr const char* bytes_note =
-    "not kept: columns of this table are masked, and the bytes could hold them in clear text";
+/// Of the fingerprint; letters are told apart by it.
+constexpr size_t fingerprint_bytes = 8;
 
 ums::ns any_version(ums::ns name) {
   for (auto part : {ums::ns::version, ums::ns::db_partition, ums::ns::table_partition})
@@ -48,12 +50,28 @@ void erase_rows(ums::batch& b, Drop drop) {
   b.columns = std::move(kept);
 }
 
-/// The row as a message of its own; a note when it cannot be one.
+/// The row as a message of its own; what stands before a text that is not UTF-8 when it cannot be
+/// one.
 std::string message_of(const ums::batch& b, size_t row) {
   std::string out;
-  if (ums::write(ums::slice{&b, row, 1}, out))
-    return bytes_note;
+  if (auto failed = ums::write(ums::slice{&b, row, 1}, out))
+    return "row " + std::to_string(b.ids()[row]) + " is no message: " + failed.text();
   return out;
+}
+
+/// Of all salts, so that the same bytes give the same fingerprint; else of nothing that anybody
+/// could know.
+result<hmac_sha256> make_fingerprint(const std::vector<table_options>& tables) {
+  std::string key;
+  for (const auto& t : tables)
+    for (const auto& m : t.settings.get<config::sections>("mask"))
+      key += m.get<config::secret>("salt").reveal();
+  if (key.empty()) {
+    key.resize(32);
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(key.data()), int(key.size())) != 1)
+      return rejected("OpenSSL has no random bytes");
+  }
+  return hmac_sha256::make(key);
 }
 
 error told(int* line, int at, error what) {
@@ -101,7 +119,10 @@ result<ums::schema> masked(const std::vector<mask_settings>& masks, const ums::s
 
 result<std::unique_ptr<stage>> mask_stage::make(std::vector<table_options> tables,
                                                 const std::vector<ums::schema>& known) {
-  std::unique_ptr<mask_stage> out(new mask_stage);
+  auto fingerprint = make_fingerprint(tables);
+  if (!fingerprint)
+    return fingerprint.error();
+  std::unique_ptr<mask_stage> out(new mask_stage(std::move(*fingerprint)));
   out->tables_ = std::move(tables);
   bool any = false;
   for (const auto& t : out->tables_) {
@@ -130,6 +151,20 @@ result<std::unique_ptr<stage>> mask_stage::make(std::vector<table_options> table
     out->learn(s);
   }
   return std::unique_ptr<stage>(std::move(out));
+}
+
+/// Equal letters are one, so two rows must not get the same note.
+std::string mask_stage::note_of(std::string_view bytes) {
+  auto out = "not kept: columns of this table are masked, and the bytes could hold them in clear "
+             "text (" +
+             std::to_string(bytes.size()) + " bytes";
+  hmac_sha256::digest digest;
+  if (!fingerprint_.of(bytes, digest))
+    return out + ")";
+  char hex[2 * fingerprint_bytes + 1];
+  for (size_t i = 0; i < fingerprint_bytes; ++i)
+    std::snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+  return out + ", fingerprint " + hex + ")";
 }
 
 const mask_stage::item* mask_stage::item_of(const ums::ns& table, bool& unknown) const {
@@ -216,7 +251,7 @@ error mask_stage::apply(std::vector<ums::batch>& batches, std::vector<bad_row>& 
     const auto* i = item_of(b.table, unknown);
     if (!unknown && i->settings.empty())
       continue;
-    b.bytes = bytes_note;
+    b.bytes = note_of(b.bytes);
     // Log sources say where an event comes from, " (@key=…)", which a column may show masked.
     b.reason.resize(std::min(b.reason.size(), b.reason.find(" (@")));
   }
@@ -233,7 +268,7 @@ error mask_stage::apply(std::vector<ums::batch>& batches, std::vector<bad_row>& 
       for (size_t row = 0; row < b.rows(); ++row)
         bad.push_back({b.schema->name,
                        "no item of `tables:` stands for this table, while others have masks",
-                       bytes_note});
+                       note_of(message_of(b, row))});
       erase_rows(b, [](size_t) { return true; });
     } else if (!(*p)->columns.empty()) {
       mask_batch(**p, b, bad);

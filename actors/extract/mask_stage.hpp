@@ -11,6 +11,7 @@
 
 #include "actors/extract/driver.hpp"
 #include "actors/extract/mask.hpp"
+#include "actors/extract/mask_keyed.hpp"
 #include "actors/extract/stage.hpp"
 #include "actors/extract/table_options.hpp"
 
@@ -63,7 +64,8 @@ private:
     bool missing_is_fine = false;
   };
 
-  mask_stage() = default;
+  explicit mask_stage(hmac_sha256 fingerprint) : fingerprint_(std::move(fingerprint)) {}
+  std::string note_of(std::string_view bytes);
   const item* item_of(const ums::ns& table, bool& unknown) const;
   result<plan*> plan_of(const ums::schema_ptr& schema);
   static error missing(const plan& p, const ums::schema& s);
@@ -72,6 +74,7 @@ private:
   void mask_batch(const plan& p, ums::batch& b, std::vector<bad_row>& bad);
   void set_aside(const plan& p, ums::batch& b, std::vector<bad_row>& bad);
 
+  hmac_sha256 fingerprint_;
   std::vector<table_options> tables_;
   /// One for each of `tables_`.
   std::vector<item> items_;

@@ -45,7 +45,10 @@ result<descriptor> open_at(const std::string& setting, const std::string& text, 
                     ": expected an IP address and a port, such as 127.0.0.1:5514; found " + text);
   descriptor s(socket(found->ai_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   int yes = 1, size = int(buffer_bytes);
-  bool bound = bool(s) && setsockopt(s.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
+  // A second receiver of datagrams at the same address would take some of them away.
+  bool bound = bool(s) &&
+               (type == SOCK_DGRAM ||
+                setsockopt(s.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0) &&
                bind(s.get(), found->ai_addr, found->ai_addrlen) == 0;
   auto code = errno;
   freeaddrinfo(found);
@@ -72,13 +75,13 @@ descriptor::~descriptor() {
 error sockets::open() {
   buffer_.resize(datagram_bytes);
   if (!settings_.udp.empty()) {
-    auto made = open_at("udp", settings_.udp, SOCK_DGRAM, settings_.buffer_bytes);
+    auto made = open_at("listen (udp)", settings_.udp, SOCK_DGRAM, settings_.buffer_bytes);
     if (!made)
       return made.error();
     udp_ = std::move(*made);
   }
   if (!settings_.tcp.empty()) {
-    auto made = open_at("tcp", settings_.tcp, SOCK_STREAM, settings_.buffer_bytes);
+    auto made = open_at("listen (tcp)", settings_.tcp, SOCK_STREAM, settings_.buffer_bytes);
     if (!made)
       return made.error();
     tcp_ = std::move(*made);

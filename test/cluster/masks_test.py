@@ -4,8 +4,9 @@ log, not REST, not the metrics, not the target. A canary is written into every m
 import glob
 import os
 import unittest
+import urllib.request
 
-from harness import Case, needs_postgres, psql, PG_URL
+from harness import Case, free_port, needs_postgres, psql
 
 CANARY = "canary"
 # Of the same letters, so that nothing of it is left by a mask of its parts.
@@ -143,6 +144,35 @@ flows: {{people: {{source: sqlite.shop.main.people, sink: dw.people, create: tru
         failed = self.wait_state(node, "sources", "shop", "failed")
         self.assert_has(failed["reason"], "no column email to be masked", "renamed")
         self.look(node)
+
+
+class Http(Masks):
+    def test_events_that_fit_no_table_or_column_are_kept_without_clear_text(self):
+        listen = free_port()
+        file = self.pipeline(f"""
+sources:
+  web:
+    kind: http
+    listen: 127.0.0.1:{listen}
+    tables:
+      - name: people
+        match: email
+        columns: [{{name: n, type: long}}, {{name: email}}]
+        mask: [{{column: email, with: sha256, salt: "${{env:SALT}}"}}]
+sinks: {{dw: {{kind: sqlite, path: {self.path('dw.db')}}}}}
+flows: {{people: {{source: log.web.main.people, sink: dw.people, mutation: i, create: true}}}}
+""")
+        node = self.start(file, env=ENV)
+        self.wait_state(node, "sources", "web", "running")
+        body = (f'{{"n": 1, "email": "{CANARY}@example.org"}}\n{{"n": "{CANARY}", "email": "{CANARY}"}}\n'
+                f'{{"other": "{CANARY}"}}\n')
+        asked = urllib.request.Request(f"http://127.0.0.1:{listen}/", data=body.encode(), method="POST")
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            self.assertEqual(answer.status, 200)
+        self.wait("the row", lambda: len(self.rows("dw.db", "SELECT n, email FROM people")) == 1, node=node)
+        self.wait("two letters", lambda: len(self.letters()) == 2, node=node)
+        self.look(node)
+        self.assertEqual(node.terminate(), 0)
 
 
 @needs_postgres

@@ -147,6 +147,17 @@ TEST_CASE("bytes of rows that the driver could not decode are not kept beside a 
   CHECK(bad[2].bytes.find("not kept") == 0);
 }
 
+TEST_CASE("letters whose bytes are not kept can be told apart, and the same bytes stay the same") {
+  auto s = masks(partial_email);
+  std::vector<ums::batch> none;
+  std::vector<bad_row> bad = {{people, "reason", "one"}, {people, "reason", "two"}};
+  auto again = bad;
+  CHECK_FALSE(s->apply(none, bad, ""));
+  CHECK(bad[0].bytes != bad[1].bytes);
+  CHECK_FALSE(masks(partial_email)->apply(none, again, ""));
+  CHECK(again[0].bytes == bad[0].bytes);
+}
+
 TEST_CASE("rows of a table that no item stands for are kept back while others have masks") {
   auto s = masks(partial_email);
   rows r;

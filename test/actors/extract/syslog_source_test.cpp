@@ -33,7 +33,7 @@ std::vector<std::string> cuts(framer& f, bool at_end = false) {
 
 using texts = std::vector<std::string>;
 
-/// A socket that is bound to a free port, which nobody else gets until it goes.
+/// A port that was free a moment ago.
 int free_port(int type) {
   int s = socket(AF_INET, type, 0);
   sockaddr_in at{};
@@ -61,14 +61,13 @@ void say(int s, const std::string& text) {
 }
 
 struct receiver {
-  int udp = free_port(SOCK_DGRAM), tcp = free_port(SOCK_STREAM);
+  int port = free_port(SOCK_STREAM);
   drive d;
 
   explicit receiver(const std::string& more = "")
       : d(make_source(
               "syslog",
-              "{udp: '127.0.0.1:" + std::to_string(udp) +
-                  "', tcp: '127.0.0.1:" + std::to_string(tcp) +
+              "{listen: '127.0.0.1:" + std::to_string(port) +
                   "', tables: [{name: log, columns: [{name: severity, from: '@severity'}, "
                   "{name: host, from: '@host'}, {name: app, from: '@app'}, {name: pid, "
                   "from: '@procid', type: int}, {name: data, from: '@data', type: "
@@ -167,7 +166,7 @@ TEST_CASE("what is too long is cut, and the stream goes on behind it") {
 
 TEST_CASE("messages over UDP and TCP become rows") {
   receiver r;
-  int udp = connected(SOCK_DGRAM, r.udp), tcp = connected(SOCK_STREAM, r.tcp);
+  int udp = connected(SOCK_DGRAM, r.port), tcp = connected(SOCK_STREAM, r.port);
   say(udp, "<34>1 2003-10-11T22:14:15Z h app 7 - [a b=\"c\"] over UDP");
   auto rows = r.rows(1);
   CHECK(rows[0].table == "log");
@@ -192,7 +191,7 @@ TEST_CASE("messages over UDP and TCP become rows") {
 
 TEST_CASE("datagrams that the kernel dropped are counted") {
   receiver r(", buffer_bytes: 4096");
-  int udp = connected(SOCK_DGRAM, r.udp);
+  int udp = connected(SOCK_DGRAM, r.port);
   for (int i = 0; i < 500; ++i)
     say(udp, "<34>" + std::string(400, 'x'));
   size_t received = 0;
@@ -209,10 +208,10 @@ TEST_CASE("datagrams that the kernel dropped are counted") {
 
 TEST_CASE("more connections than allowed are closed, and the others are read") {
   receiver r(", connections_max: 1");
-  int first = connected(SOCK_STREAM, r.tcp);
+  int first = connected(SOCK_STREAM, r.port);
   say(first, "<34>one\n");
   r.rows(1);
-  int second = connected(SOCK_STREAM, r.tcp);
+  int second = connected(SOCK_STREAM, r.port);
   while (r.d.source->progress().idle == false)
     r.d.step(20ms);
   r.d.step(50ms);
@@ -226,13 +225,14 @@ TEST_CASE("more connections than allowed are closed, and the others are read") {
 
 TEST_CASE("a taken address is unavailable and an impossible one is refused") {
   receiver r;
-  auto at = [](const std::string& udp) {
-    return make_source("syslog",
-                       "{udp: '" + udp + "', tables: [{name: t, columns: [{name: line}]}]}");
+  auto at = [](const std::string& listen) {
+    auto yaml =
+        "{listen: '" + listen + "', transport: tcp, tables: [{name: t, columns: [{name: line}]}]}";
+    return make_source("syslog", yaml)->open("");
   };
-  CHECK(at("127.0.0.1:" + std::to_string(r.tcp))->open("") == ec::ok);
-  CHECK(at("192.0.2.1:5514")->open("") == ec::rejected);
-  CHECK(at("nowhere.invalid:5514")->open("") == ec::rejected);
+  CHECK(at("127.0.0.1:" + std::to_string(r.port)) == ec::unavailable);
+  CHECK(at("192.0.2.1:5514") == ec::rejected);
+  CHECK(at("nowhere.invalid:5514") == ec::rejected);
 }
 
 } // namespace rtdp::extract
