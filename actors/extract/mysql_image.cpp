@@ -241,7 +241,7 @@ std::string decimal_text(string_view bytes, unsigned precision, unsigned scale) 
     put_group(out, take(group_bytes), group_digits);
   if (auto last = scale % group_digits; last > 0)
     put_group(out, take(digit_bytes[last]), last);
-  return negative ? "-" + out : out;
+  return negative && out.find_first_of("123456789") != out.npos ? "-" + out : out;
 }
 
 bool take_image(string_view& bytes, const std::vector<stored_column>& columns, image& out) {
