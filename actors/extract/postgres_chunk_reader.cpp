@@ -44,6 +44,7 @@ error copied_rows::add(std::string_view bytes, ums::batch& to, std::optional<std
   if (width != columns_->fields.size())
     return malformed();
   size_t at = 2;
+  auto rows = to.columns.back().size();
   for (size_t i = 0; i < width; ++i) {
     auto& c = to.columns[ums::system_columns + i];
     if (bytes.size() - at < 4)
@@ -62,7 +63,6 @@ error copied_rows::add(std::string_view bytes, ums::batch& to, std::optional<std
     if (append_binary(c, how, value) && (!check_text_ || how != conversion::text || is_utf8(value)))
       continue;
     bad = unfit(columns_->fields[i].name, columns_->fields[i].native);
-    auto rows = to.columns.back().size();
     for (size_t k = 0; k <= i; ++k)
       to.columns[ums::system_columns + k].truncate(rows);
     return {};

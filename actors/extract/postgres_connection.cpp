@@ -157,6 +157,11 @@ result<connection> connection::open(const options& o) {
     return unavailable("libpq has no memory for a connection");
   if (auto failed = c.connect(o.timeout))
     return failed;
+  // Such a database holds any bytes. Asked for UTF-8, the server would end the statement at the
+  // first row that is none; so it sends them as they are, and we look at them.
+  if (c.parameter("server_encoding") == "SQL_ASCII")
+    if (auto done = c.query("set client_encoding = 'SQL_ASCII'"); !done)
+      return done.error();
   return c;
 }
 
