@@ -231,7 +231,7 @@ std::string clean_upsert(const layout& to, const std::string& stage, bool all_wo
 std::string apply_sweep(const layout& to, int64_t before) {
   auto tombstone = tombstones_below(before);
   if (to.mutation != mutation::iud_clean)
-    return fmt::format("UPDATE {} SET \"ums_op_\" = 'd', {}", to.table.sql(), tombstone);
+    return fmt::format("UPDATE {} SET {}", to.table.sql(), tombstone);
   return fmt::format("UPDATE {0} SET {2}; DELETE FROM {1} t WHERE NOT EXISTS "
                      "(SELECT FROM {0} s WHERE s.\"ums_active_\" = 1 AND {3})",
                      to.table.side().sql(), to.table.sql(), tombstone, same_key(to, "t", "s"));

@@ -150,7 +150,7 @@ std::string update_clean(const layout& to) {
 std::string sweep_table(const layout& to, int64_t before) {
   auto tombstone = tombstones_below(before);
   if (to.mutation != mutation::iud_clean)
-    return fmt::format("UPDATE {} SET \"ums_op_\" = 'd', {}", to.table.sql(), tombstone);
+    return fmt::format("UPDATE {} SET {}", to.table.sql(), tombstone);
   std::vector<std::string> same;
   for (const auto& key : to.keys)
     same.push_back(fmt::format("s.{0} = t.{0}", key.name));

@@ -32,6 +32,7 @@ TEST_CASE("the metrics are those that DESIGN §7 promises, by name and type") {
                                     "gauge rtdp_queue_rows",
                                     "gauge rtdp_checkpoint_age_seconds",
                                     "gauge rtdp_snapshot_rows_done",
+                                    "gauge rtdp_snapshot_eta_seconds",
                                     "gauge rtdp_snapshot_rows_estimated",
                                     "gauge rtdp_slot_retained_bytes",
                                     "gauge rtdp_component_state",
