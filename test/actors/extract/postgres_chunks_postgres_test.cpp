@@ -392,35 +392,3 @@ TEST_CASE("a throttled snapshot keeps to its rate") {
   CHECK(std::chrono::steady_clock::now() - begin >= 2s);
   CHECK(progress(s).snapshot_rows == 300);
 }
-
-TEST_CASE("keys of every kind can be followed by chunks") {
-  const std::pair<const char*, const char*> kinds[] = {
-      {"text", "'k''' || i"},
-      {"text collate \"en-x-icu\"", "case when i % 2 = 0 then 'a' else 'A' end || i"},
-      {"numeric", "i * 1.5"},
-      {"uuid", "md5(i::text)::uuid"},
-      {"timestamptz", "'2026-01-01'::timestamptz + i * interval '1 ms'"},
-      {"bytea", "decode(md5(i::text), 'hex')"},
-      {"double precision", "sqrt(i)"},
-      {"char(8)", "i::text"},
-      {"inet", "'10.0.0.0'::inet + i"},
-      {"int[]", "array[i % 10, i]"},
-      {"boolean", "null"}};
-  for (auto [type, value] : kinds) {
-    CAPTURE(type);
-    source s;
-    chunked(s, 17, 2);
-    bool flag = std::string(type) == "boolean";
-    s.table("a", std::string("k ") + type + " primary key");
-    if (flag)
-      s.run("insert into a values (true), (false)");
-    else
-      s.run(std::string("insert into a select ") + value + " from generate_series(1, 100) i");
-    REQUIRE(!s.open());
-    auto got = s.drained();
-    std::sort(got.begin(), got.end());
-    CHECK(std::unique(got.begin(), got.end()) == got.end());
-    CHECK(got.size() == (flag ? 2 : 100));
-    CHECK(s.bad.empty());
-  }
-}
