@@ -225,7 +225,7 @@ alarms:  {latency: 5s}      # what is worth telling a person
 | number | `0.25` |
 | duration | `250ms`, `5s`, `2m`, `1h`, `7d`; `0` needs no unit |
 | list of texts | `[a, b]`; a single text is a list of one |
-| list of mappings | `[a, {name: b}]`; a plain text is the first setting of its item; one mapping is a list of one |
+| list of mappings | `[a, {name: b}]`; a plain text is its first setting; one mapping is a list of one |
 | secret | by reference, see below |
 
 - **References.** In every value, `${env:NAME}` is an environment variable and `${file:PATH}` a

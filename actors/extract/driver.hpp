@@ -46,9 +46,9 @@ struct snapshot_request {
   enum class verb : uint8_t { start, pause, resume, cancel };
   verb what = verb::start;
   /// As `tables:` names it, or the table part of its namespace.
-  std::string table;
+  std::string table = {};
   /// Only rows for which this condition of the source's SQL holds; empty: all.
-  std::string where;
+  std::string where = {};
   /// Afterwards sinks drop the rows that the snapshot did not meet. Not together with `where`.
   bool sweep = false;
 };

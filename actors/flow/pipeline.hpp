@@ -20,7 +20,7 @@ namespace rtdp::flow {
 
 struct pipeline_settings {
   /// The flow's keys; empty means the source's primary key.
-  std::vector<std::string> keys;
+  std::vector<std::string> keys = {};
   /// False where the target appends every change: then the steps see deletes too.
   bool deletes_follow = true;
   /// By topic; one that is missing has a single partition.

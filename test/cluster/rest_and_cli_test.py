@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Every route and every command that asks a node, in both outputs; stopped flows; rewinding."""
 import json
+import os
 import re
 import time
 import unittest
@@ -183,6 +184,34 @@ class Flows(Shop):
         self.wait("it catches up", lambda: self.sqlite("dw.db", active) == [(490,)], node=node)
         self.assert_has(self.rtdp("flow", "orders", "start", code=1).stderr, "already", "rtdp flows")
         self.assert_has(self.rtdp("flow", "nobody", "stop", code=1).stderr, "nobody", "rtdp flows")
+        self.assertEqual(node.terminate(), 0)
+
+    def test_a_stopped_source_stays_stopped_over_a_restart_and_goes_on_when_started(self):
+        node = self.ready()
+        self.assertIn("source shop: stopped", self.rtdp("source", "shop", "stop").stdout)
+        self.sqlite("shop.db", "DELETE FROM orders WHERE id > 490")
+        self.assertEqual(node.terminate(), 0)
+        node = self.start(self.path("pipeline.yaml"))
+        self.wait_state(node, "flows", "clean", "running")
+        self.wait_state(node, "sources", "shop", "stopped")
+        time.sleep(1)
+        self.assertEqual(self.sqlite("dw.db", "SELECT count(*) FROM clean"), [(500,)])
+        self.assertEqual(node.get("/readyz")[0], 200)
+        self.rtdp("source", "shop", "start")
+        self.wait_rows(node, "clean", 490)
+        self.assert_has(self.rtdp("source", "shop", "start", code=1).stderr, "already", "rtdp sources")
+        self.assert_has(self.rtdp("source", "nobody", "stop", code=1).stderr, "nobody", "rtdp sources")
+        self.assertEqual(node.terminate(), 0)
+
+    def test_a_failed_source_goes_on_when_its_cause_is_gone_and_it_is_started(self):
+        file = self.shop()
+        os.rename(self.path("shop.db"), self.path("away.db"))
+        node = self.start(file)
+        self.wait_state(node, "sources", "shop", "failed")
+        os.rename(self.path("away.db"), self.path("shop.db"))
+        self.rtdp("source", "shop", "start")
+        self.wait_rows(node, "clean", 500)
+        self.wait_state(node, "sources", "shop", "running")
         self.assertEqual(node.terminate(), 0)
 
     def test_a_stopped_flow_does_not_hold_up_until_idle(self):

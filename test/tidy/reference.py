@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 RTDP = os.environ["RTDP_BINARY"]
 # Nobody listens on port 1.
 ADDRESS = "postgresql://app:secret@127.0.0.1:1/shop?connect_timeout=1"
+WEBHOOK = "https://example.com/hook"
 SOURCE = "sources: {shop: {kind: generator, tables: [orders]}}\n"
 SINK = "sinks: {dw: {kind: print}}\n"
 FLOW = "flows:\n  f:\n    source: generator.shop\n    sink: dw.t\n"
@@ -22,7 +23,7 @@ FLOW = "flows:\n  f:\n    source: generator.shop\n    sink: dw.t\n"
 def rtdp(*arguments, folder=ROOT):
     # Each variable that an example names has a value; none of them is this machine's own.
     settings = "".join(p.read_text() for p in examples()) + page()
-    variables = {name: ADDRESS for name in re.findall(r"\$\{env:(\w+)\}", settings)}
+    variables = {name: WEBHOOK if "WEBHOOK" in name else ADDRESS for name in re.findall(r"\$\{env:(\w+)\}", settings)}
     done = subprocess.run([RTDP, *arguments], cwd=folder, env={**os.environ, **variables},
                           capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout, done.stderr

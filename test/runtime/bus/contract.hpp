@@ -264,8 +264,9 @@ TEST_CASE("an offset is found by time") {
   CHECK(take(b->offset_at(p, 0)) == 0);
 }
 
-TEST_CASE("messages of 5 MB and empty ones go through") {
-  auto b = open_bus();
+TEST_CASE("messages of 5 MB and empty ones go through where the bus takes them") {
+  auto b = bus_with({{"message_bytes_max", int64_t{8} << 20}});
+  require_ok(b->open());
   partition p{make_topic(*b), 0};
   auto w = take(b->make_producer("test"));
   std::mt19937_64 random(7);

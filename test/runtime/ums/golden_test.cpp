@@ -71,7 +71,7 @@ TEST_CASE("what rtdp writes has not changed by a byte") {
     CHECK(written == text);
     ++count;
   }
-  CHECK(count == 7);
+  CHECK(count == 8);
 }
 
 } // namespace rtdp::ums
