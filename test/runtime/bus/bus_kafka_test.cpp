@@ -27,6 +27,12 @@ std::unique_ptr<bus> open_bus() {
   return b;
 }
 
+std::unique_ptr<bus> open_bus_for(int64_t message_bytes_max) {
+  auto b = bus_with({{"message_bytes_max", message_bytes_max}});
+  require_ok(b->open());
+  return b;
+}
+
 } // namespace contract
 
 using namespace contract;

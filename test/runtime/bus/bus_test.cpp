@@ -16,11 +16,13 @@ const std::string& data_dir() {
   return folder.path();
 }
 
-std::unique_ptr<bus> open_bus_with(const config::value& retention, int64_t retention_bytes) {
+std::unique_ptr<bus> open_bus_with(const config::value& retention, int64_t retention_bytes,
+                                   int64_t message_bytes_max = 1 << 20) {
   auto embedded = kind_named("embedded");
   auto settings = embedded.spec.defaults();
   settings.values["retention"] = retention;
   settings.values["retention_bytes"] = retention_bytes;
+  settings.values["message_bytes_max"] = message_bytes_max;
   auto b = embedded.make(settings, data_dir());
   if (auto failed = b->open())
     FAIL(failed.text());
@@ -28,6 +30,10 @@ std::unique_ptr<bus> open_bus_with(const config::value& retention, int64_t reten
 }
 
 std::unique_ptr<bus> open_bus() { return open_bus_with(0ms, 0); }
+
+std::unique_ptr<bus> open_bus_for(int64_t message_bytes_max) {
+  return open_bus_with(0ms, 0, message_bytes_max);
+}
 
 } // namespace contract
 

@@ -21,6 +21,8 @@ using clock = std::chrono::steady_clock;
 
 /// An opened bus over the same storage each time, as another process would open it.
 std::unique_ptr<bus> open_bus();
+/// The same for messages of up to so many bytes.
+std::unique_ptr<bus> open_bus_for(int64_t message_bytes_max);
 
 inline kind kind_named(const std::string& name) {
   for (auto& k : kinds())
@@ -265,8 +267,7 @@ TEST_CASE("an offset is found by time") {
 }
 
 TEST_CASE("messages of 5 MB and empty ones go through where the bus takes them") {
-  auto b = bus_with({{"message_bytes_max", int64_t{8} << 20}});
-  require_ok(b->open());
+  auto b = open_bus_for(8 << 20);
   partition p{make_topic(*b), 0};
   auto w = take(b->make_producer("test"));
   std::mt19937_64 random(7);
