@@ -1,9 +1,16 @@
 """The servers of random_workload_test.py: tables over every type, the SQL of one change, both sides' rows."""
+import contextlib
 import os
+import pathlib
+import pwd
+import signal
+import sqlite3
 import subprocess
 import time
+import urllib.parse
 
-Q = '"'
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RTDP = os.environ.get("RTDP_BINARY", str(ROOT / "build/release/rtdp"))
 
 
 class Column:
@@ -161,4 +168,97 @@ flows:
             time.sleep(0.1)
 
 
-KINDS = {"postgres": Postgres}
+class Mariadb(Server):
+    """Into SQLite; what the source holds is what a new node with a snapshot of its own writes, and as many rows as
+    the server counts: that a snapshot says what the server says is a test of the driver's."""
+    types = [("tinyint", "-128", "127"), ("smallint unsigned", "65535"), ("mediumint", "-8388608"),
+             ("bigint", "-9223372036854775808"), ("bigint unsigned", "18446744073709551615", "0"),
+             ("decimal(65,30)", "'12345678901234567890123456789012345.123456789012345678901234567890'", "-0.5"),
+             ("decimal(10,2)", "1.5", "-99999999.99"), ("float", "0.5", "-2.25"), ("double", "1e300", "-0.1"),
+             ("bit(10)", "b'1010101010'", "0"), ("char(5)", "'x'", "'ä€'"), ("varchar(50)", "''", "'it''s'"),
+             ("text", "repeat('y', 20000)", "'😀'"), ("varchar(20) character set latin1", "'äöü'"),
+             ("varbinary(10)", "x'00ff10'"), ("blob", "x''", "x'deadbeef'"), ("date", "'2026-11-22'", "'9999-12-31'"),
+             ("datetime(6)", "'2026-11-22 10:13:24.213456'"), ("datetime", "'1000-01-01 00:00:00'"),
+             ("timestamp(3) null", "'2026-11-22 10:13:24.213'"), ("time(2)", "'-838:59:59'", "'12:34:56.78'"),
+             ("year", "2026", "1901"), ("enum('a', 'b c')", "'a'", "'b c'"), ("set('x', 'y', 'z')", "'x,z'", "''"),
+             ("json", "'{\"a\": [1, null]}'"), ("uuid", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"), ("inet6", "'::1'")]
+
+    def __init__(self, folder):
+        self.folder = folder
+        url = urllib.parse.urlsplit(os.environ["RTDP_TEST_MARIADB_URL"])
+        self.database = f"src_{os.getpid()}"
+        self.url = f"mysql://{url.username}:{url.password}@{url.hostname}:{url.port}/{self.database}"
+        self.client = ["mariadb", "--no-defaults", "-N", "-B", "-n", "--force", "-h", url.hostname, "-P", str(url.port),
+                       "-u", url.username]
+        self.env = {"MYSQL_PWD": url.password}
+        self.tables = tables_with([Column(f"c{i}", t[0], *t[1:]) for i, t in enumerate(self.types)],
+                                  text="varchar(20)")
+
+    def sql(self, text, database=None):
+        done = subprocess.run([*self.client, *([database] if database else []), "-e", text], capture_output=True,
+                              text=True, timeout=60, env={**os.environ, **self.env})
+        if done.returncode:
+            raise AssertionError(f"mariadb: {done.stderr}")
+        return done.stdout
+
+    def prepare(self):
+        self.sql(f"create database {self.database}")
+        self.sql(";".join(self.ddl(t) for t in self.tables) +
+                 "; insert into hot(id, n, v) select seq, 1, 1 from seq_0_to_9"
+                 "; insert into types(id, n) select seq, 1 from seq_0_to_299", self.database)
+
+    def settings(self, target="dw.db"):
+        os.environ["SOURCE_URL"] = self.url
+        flows = "\n".join(f"  {t.name}: {{source: mysql.src.{self.database}.{t.name}, sink: dw.{t.name}, "
+                          f"mutation: iud_clean, create: true}}" for t in self.tables)
+        tables = ", ".join(f"{self.database}.{t.name}" for t in self.tables)
+        return f"""sources:
+  src: {{kind: mysql, url: '${{env:SOURCE_URL}}', tables: [{tables}]}}
+sinks:
+  dw: {{kind: sqlite, path: {self.folder}/{target}}}
+flows:
+{flows}
+"""
+
+    def session(self):
+        return Session([*self.client, self.database], self.env)
+
+    def rows(self, file, table):
+        with contextlib.closing(sqlite3.connect(self.folder / file)) as db:
+            columns = ", ".join([*table.keys, *(c.name for c in table.columns)])
+            rows = [tuple(map(repr, r)) for r in db.execute(f"SELECT {columns} FROM {table.name}")]
+        return {r[:len(table.keys)]: r for r in rows}
+
+    def source_rows(self, table):
+        if not (self.folder / "anew.db").exists():
+            file = self.folder / "anew.yaml"
+            file.write_text(f"node: {{name: n2, data_dir: {self.folder}/anew, http: 'off'}}\n" +
+                            self.settings("anew.db"))
+            subprocess.run([RTDP, "run", str(file), "--until-idle"], check=True, timeout=120, capture_output=True)
+        rows = self.rows("anew.db", table)
+        counted = int(self.sql(f"select count(*) from {table.name}", self.database))
+        if counted != len(rows):
+            raise AssertionError(f"the server counts {counted} rows of {table.name}, a snapshot has {len(rows)}")
+        return rows
+
+    def target_rows(self, table):
+        return self.rows("dw.db", table)
+
+    def crash_and_restart(self):
+        folder, port = pathlib.Path(os.environ["RTDP_TEST_MARIADB_DIR"]), os.environ["RTDP_TEST_MARIADB_PORT"]
+        pid = int((folder / "pid").read_text())
+        os.kill(pid, signal.SIGKILL)
+        while pathlib.Path(f"/proc/{pid}").exists():
+            time.sleep(0.05)
+        user = pwd.getpwuid(os.getuid()).pw_name
+        subprocess.Popen([os.environ.get("RTDP_MARIADBD", "/usr/sbin/mariadbd"), f"--defaults-file={folder}/my.cnf",
+                          f"--user={user}", f"--port={port}"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                         stderr=subprocess.DEVNULL, start_new_session=True)
+        for _ in range(300):
+            if subprocess.run([*self.client, "-e", "select 1"], capture_output=True,
+                              env={**os.environ, **self.env}).returncode == 0:
+                return
+            time.sleep(0.1)
+
+
+KINDS = {"postgres": Postgres, "mariadb": Mariadb}
