@@ -2,7 +2,6 @@
 """What a wrong settings file or command line gets, and where secrets never show."""
 import os
 import re
-import re
 import subprocess
 import unittest
 
