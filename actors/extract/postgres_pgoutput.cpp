@@ -159,20 +159,26 @@ std::optional<lsn> parse_lsn(std::string_view text) {
   return lsn{high} << 32 | low;
 }
 
+/// Microseconds since 2000, as PostgreSQL counts, since 1970; damaged bytes may hold any number.
+static int64_t unix_us(int64_t since_2000) {
+  int64_t out = 0;
+  return __builtin_add_overflow(since_2000, epoch_shift_us, &out) ? INT64_MAX : out;
+}
+
 error decode(std::string_view bytes, message& out) {
   input in(bytes);
   out.type = in.letter();
   switch (out.type) {
   case 'B':
     out.at = in.number<uint64_t>();
-    out.commit_us = in.number<int64_t>() + epoch_shift_us;
+    out.commit_us = unix_us(in.number<int64_t>());
     out.xid = in.number<uint32_t>();
     break;
   case 'C':
     in.number<uint8_t>(); // flags, unused
     in.number<uint64_t>();
     out.at = in.number<uint64_t>();
-    out.commit_us = in.number<int64_t>() + epoch_shift_us;
+    out.commit_us = unix_us(in.number<int64_t>());
     break;
   case 'R':
     read_relation(in, out.relation);
