@@ -91,7 +91,8 @@ TEST_CASE("the generator keeps its pace, waits no longer than it may and is idle
     auto before = std::chrono::steady_clock::now();
     rows += d.step(5ms).rows;
     std::chrono::duration<double> all = std::chrono::steady_clock::now() - begun;
-    CHECK(double(rows) <= all.count() * 2000);
+    // The clock counts to the row: half a row is what rounding may add.
+    CHECK(double(rows) <= all.count() * 2000 + 0.5);
     // Generous: the machine may be busy.
     CHECK(std::chrono::steady_clock::now() - before < 2s);
   }

@@ -67,7 +67,8 @@ struct around_alarm {
   }
   size_t open() {
     size_t n = 0;
-    for (const auto& a : *system.ask<std::vector<runtime::alarm>>(alarm, atom::list_v)->value)
+    auto answer = system.ask<std::vector<runtime::alarm>>(alarm, atom::list_v);
+    for (const auto& a : *answer->value)
       n += a.ended_us == 0;
     return n;
   }
