@@ -9,6 +9,14 @@ namespace rtdp::extract::logs {
 
 namespace {
 
+/// The scope of a rule that works on one cell of the row.
+result<scope> one_cell(const config::section& item) {
+  auto where = scope::parse(item.text("scope"));
+  if (where && (!where->is_single() || where->names_origin()))
+    return rejected("the scope is one position or name; found " + item.text("scope"));
+  return where;
+}
+
 using config::field;
 
 error in_cell(const error& e, std::string_view name) { return e.in("cell " + std::string(name)); }
@@ -115,11 +123,9 @@ private:
 
 error make_flatten_array(const config::sections& items, std::vector<std::unique_ptr<rule>>& out) {
   for (const auto& item : items) {
-    auto where = scope::parse(item.text("scope"));
+    auto where = one_cell(item);
     if (!where)
       return where.error();
-    if (!where->is_single() || where->names_origin())
-      return rejected("the scope is one position or name; found " + item.text("scope"));
     std::optional<json_path> path;
     if (!item.text("path").empty()) {
       auto parsed = json_path::parse(item.text("path"));
@@ -195,11 +201,9 @@ private:
 
 error make_flatten_ums(const config::sections& items, std::vector<std::unique_ptr<rule>>& out) {
   for (const auto& item : items) {
-    auto where = scope::parse(item.text("scope"));
+    auto where = one_cell(item);
     if (!where)
       return where.error();
-    if (!where->is_single() || where->names_origin())
-      return rejected("the scope is one position or name; found " + item.text("scope"));
     auto pattern = ums::ns::parse(item.text("namespace"));
     if (!pattern)
       return pattern.error();

@@ -234,7 +234,7 @@ std::string decimal_text(string_view bytes, unsigned precision, unsigned scale) 
     put_group(out, take(group_bytes), group_digits);
   out.erase(0, std::min(out.find_first_not_of('0'), out.size()));
   if (out.empty())
-    out = "0";
+    out.push_back('0');
   if (scale > 0)
     out += '.';
   for (size_t i = 0; i < scale / group_digits; ++i)

@@ -8,8 +8,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Signature, flags and the length of an extension that no version has used.
-constexpr size_t copy_header_bytes = 19;
 /// Rows taken before the log is looked at again: some 10 ms.
 constexpr int rows_at_once = 4096;
 /// A chunk that got so large is given up and read again in smaller pieces.
@@ -17,58 +15,7 @@ constexpr size_t bytes_max = 64 << 20;
 /// Behind the time-out that the server itself has for a statement.
 constexpr auto silence_max = 11min;
 
-int32_t length_at(std::string_view bytes, size_t at) {
-  uint32_t n = 0;
-  for (size_t i = 0; i < 4; ++i)
-    n = n << 8 | uint8_t(bytes[at + i]);
-  return int32_t(n);
-}
-
-error malformed() {
-  return rejected("COPY: expected a row in binary format; found something else");
-}
-
 } // namespace
-
-error copied_rows::add(std::string_view bytes, ums::batch& to, std::optional<std::string>& bad) {
-  // The server sends each row in a message of its own, the header with the first.
-  if (!header_read_) {
-    if (bytes.size() < copy_header_bytes)
-      return malformed();
-    bytes.remove_prefix(copy_header_bytes);
-    header_read_ = true;
-  }
-  if (bytes.empty() || bytes == "\xff\xff") // The trailer.
-    return {};
-  auto width = bytes.size() < 2 ? 0 : size_t(uint8_t(bytes[0])) << 8 | uint8_t(bytes[1]);
-  if (width != columns_->fields.size())
-    return malformed();
-  size_t at = 2;
-  auto rows = to.columns.back().size();
-  for (size_t i = 0; i < width; ++i) {
-    auto& c = to.columns[ums::system_columns + i];
-    if (bytes.size() - at < 4)
-      return malformed();
-    auto length = length_at(bytes, at);
-    at += 4;
-    if (length < 0) {
-      c.append_null();
-      continue;
-    }
-    if (bytes.size() - at < size_t(length))
-      return malformed();
-    auto value = bytes.substr(at, size_t(length));
-    at += size_t(length);
-    auto how = columns_->how[i];
-    if (append_binary(c, how, value) && (!check_text_ || how != conversion::text || is_utf8(value)))
-      continue;
-    bad = unfit(columns_->fields[i].name, columns_->fields[i].native);
-    for (size_t k = 0; k <= i; ++k)
-      to.columns[ums::system_columns + k].truncate(rows);
-    return {};
-  }
-  return {};
-}
 
 result<chunk_reader> chunk_reader::open(const connection::options& o) {
   auto c = connection::open(o);
@@ -146,10 +93,15 @@ error chunk_reader::take_rows() {
       return {};
     heard_ = connection::clock::now();
     std::optional<std::string> bad;
-    if (auto failed = decoder_->add(*bytes, reading_->rows, bad))
+    auto row = decoder_->row_in(*bytes);
+    if (!row)
+      return row.error();
+    if (row->empty())
+      continue;
+    if (auto failed = decoder_->append(*row, reading_->rows, bad))
       return failed;
     if (bad)
-      reading_->bad.emplace_back(std::move(*bad), std::string(*bytes));
+      reading_->bad.emplace_back(std::move(*bad), std::string(*row));
     if (n % 64 == 0 && reading_->rows.bytes() > bytes_max) {
       stage_ = stage::too_large;
       return {};

@@ -4,27 +4,12 @@
 
 #include "actors/extract/collector.hpp"
 #include "actors/extract/postgres_chunk_table.hpp"
+#include "actors/extract/postgres_copied_rows.hpp"
 
 #include <optional>
 #include <utility>
 
 namespace rtdp::extract::pg {
-
-/// The binary rows of one COPY, one message each, appended to the columns of a batch.
-class copied_rows {
-public:
-  /// `columns` outlives it. `check_text`: the server's encoding allows bytes that are no UTF-8.
-  copied_rows(const shape& columns, bool check_text)
-      : columns_(&columns), check_text_(check_text) {}
-
-  /// Takes one message of the COPY. A row that does not fit is left out and told in `bad`.
-  error add(std::string_view bytes, ums::batch& to, std::optional<std::string>& bad);
-
-private:
-  const shape* columns_;
-  bool check_text_;
-  bool header_read_ = false;
-};
 
 /// What came of one chunk.
 struct read_chunk {

@@ -6,24 +6,6 @@
 
 namespace rtdp::extract::pg {
 
-namespace {
-
-/// Signature, flags and the length of an extension that no version has used.
-constexpr size_t copy_header_bytes = 19;
-
-int32_t length_at(std::string_view bytes, size_t at) {
-  uint32_t n = 0;
-  for (size_t i = 0; i < 4; ++i)
-    n = n << 8 | uint8_t(bytes[at + i]);
-  return int32_t(n);
-}
-
-error malformed() {
-  return rejected("COPY: expected a row in binary format; found something else");
-}
-
-} // namespace
-
 result<snapshot> snapshot::begin(const connection::options& o,
                                  const std::vector<table_name>& tables) {
   auto c = connection::open(o);
@@ -81,8 +63,7 @@ error snapshot::start(const table_name& name, const std::string& publication) {
                          where);
   if (auto failed = connection_.begin_copy(sql))
     return failed.in("snapshot of " + quoted(name));
-  copying_ = true;
-  header_read_ = false;
+  rows_.emplace(shape_, check_text_);
   return {};
 }
 
@@ -93,7 +74,7 @@ error snapshot::copy(collector& out, collector::handle table, connection::clock:
     if (!bytes)
       return bytes.error().in("snapshot");
     if (at_end) {
-      copying_ = false;
+      rows_.reset();
       return {};
     }
     if (bytes->empty()) {
@@ -103,50 +84,24 @@ error snapshot::copy(collector& out, collector::handle table, connection::clock:
         return failed.in("snapshot");
       continue;
     }
-    // The server sends each row in a message of its own, the header with the first.
-    if (!header_read_) {
-      if (bytes->size() < copy_header_bytes)
-        return malformed();
-      bytes->remove_prefix(copy_header_bytes);
-      header_read_ = true;
-      if (bytes->empty())
-        continue;
-    }
-    if (auto failed = add_row(*bytes, out, table))
+    auto row = rows_->row_in(*bytes);
+    if (!row)
+      return row.error();
+    if (row->empty())
+      continue;
+    if (auto failed = add_row(*row, out, table))
       return failed;
   }
   return {};
 }
 
 error snapshot::add_row(std::string_view row, collector& out, collector::handle table) {
-  if (row == "\xff\xff") // The trailer.
-    return {};
-  auto columns = row.size() < 2 ? 0 : size_t(uint8_t(row[0])) << 8 | uint8_t(row[1]);
-  if (columns != shape_.fields.size())
-    return malformed();
   auto& b = out.row(table, 'i', at_us_, ums::protocol::initial_data);
-  size_t at = 2;
-  for (size_t i = 0; i < columns; ++i) {
-    auto& c = b.columns[ums::system_columns + i];
-    if (row.size() - at < 4)
-      return malformed();
-    auto length = length_at(row, at);
-    at += 4;
-    if (length < 0) {
-      c.append_null();
-      continue;
-    }
-    if (row.size() - at < size_t(length))
-      return malformed();
-    auto value = row.substr(at, size_t(length));
-    at += size_t(length);
-    bool good = append_binary(c, shape_.how[i], value) &&
-                (!check_text_ || shape_.how[i] != conversion::text || is_utf8(value));
-    if (!good) {
-      out.spoil(unfit(shape_.fields[i].name, shape_.fields[i].native), std::string(row));
-      return {};
-    }
-  }
+  std::optional<std::string> bad;
+  if (auto failed = rows_->append(row, b, bad))
+    return failed;
+  if (bad)
+    out.spoil(std::move(*bad), std::string(row));
   return {};
 }
 

@@ -4,6 +4,7 @@
 
 #include "actors/extract/collector.hpp"
 #include "actors/extract/postgres_catalog.hpp"
+#include "actors/extract/postgres_copied_rows.hpp"
 
 namespace rtdp::extract::pg {
 
@@ -23,7 +24,7 @@ public:
   error start(const table_name& name, const std::string& publication);
   /// Of the table under way.
   const shape& columns() const { return shape_; }
-  bool copying() const { return copying_; }
+  bool copying() const { return rows_.has_value(); }
 
   /// Adds rows under `table`, a handle for `columns()`, until the collector is full, the table ends
   /// or nothing came until `until`. After the table's last row `copying` is false.
@@ -37,8 +38,8 @@ private:
   seen_by seen_;
   int64_t at_us_ = 0;
   shape shape_;
-  bool copying_ = false;
-  bool header_read_ = false;
+  /// Of the COPY under way.
+  std::optional<copied_rows> rows_;
   bool check_text_ = false;
 };
 
