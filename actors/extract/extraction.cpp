@@ -143,14 +143,6 @@ source_progress extraction::progress() const {
   return out;
 }
 
-error extraction::snapshot(const snapshot_request& asked) {
-  if (auto failed = driver_->snapshot(asked))
-    return failed;
-  if (auto done = step(std::chrono::milliseconds{0}); !done)
-    return done.error();
-  return settle();
-}
-
 result<step_outcome> extraction::step(std::chrono::milliseconds wait) {
   if (auto failed = driver_->read(*collector_, pending_ ? 0ms : wait))
     return failed;

@@ -73,8 +73,9 @@ public:
   /// the row comes back in.
   error mark();
 
-  /// Hands the request to the driver; returns when it is stored. REQUIRES: open succeeded.
-  error snapshot(const snapshot_request& asked);
+  /// Hands the request to the driver: an error is its refusal, and nothing has happened. The position
+  /// of the next `step` holds it, and `finish` stores that. REQUIRES: open succeeded.
+  error snapshot(const snapshot_request& asked) { return driver_->snapshot(asked); }
 
   /// Flushes and stores what can be. REQUIRES: open succeeded.
   error finish();

@@ -100,19 +100,14 @@ void open(self_pointer self) {
   self->send(self, runtime::atom::read_v);
 }
 
-void read(self_pointer self) {
+/// Reads and publishes once; counts what came of it.
+error step(self_pointer self, std::chrono::milliseconds wait) {
   auto& s = self->state;
-  if (!s.opened)
-    return;
-  auto outcome = s.work->step(read_wait);
+  auto outcome = s.work->step(wait);
   if (!outcome)
-    return failed(self, outcome.error());
-  if (s.attempt > 0) {
-    s.attempt = 0;
-    tell(self, "running", "");
-  }
+    return outcome.error();
+  const auto& name = s.work->settings().name;
   if (outcome->rows > 0) {
-    const auto& name = s.work->settings().name;
     s.env.metrics->rows_out({.source = name}).Increment(double(outcome->rows));
     s.env.metrics->bytes_out({.source = name}).Increment(double(outcome->bytes));
     s.known.figures["rows_out"] += int64_t(outcome->rows);
@@ -122,9 +117,21 @@ void read(self_pointer self) {
       tell_snapshots(self);
   }
   if (outcome->dead_letters > 0) {
-    s.env.metrics->dead_letters({.source = s.work->settings().name})
-        .Increment(double(outcome->dead_letters));
+    s.env.metrics->dead_letters({.source = name}).Increment(double(outcome->dead_letters));
     s.known.figures["dead_letters"] += int64_t(outcome->dead_letters);
+  }
+  return {};
+}
+
+void read(self_pointer self) {
+  auto& s = self->state;
+  if (!s.opened)
+    return;
+  if (auto e = step(self, read_wait))
+    return failed(self, e);
+  if (s.attempt > 0) {
+    s.attempt = 0;
+    tell(self, "running", "");
   }
   self->send(self, runtime::atom::read_v);
 }
@@ -155,8 +162,16 @@ caf::result<bool> snapshot(self_pointer self, const runtime::snapshot_order& ord
   else if (order.verb != "start")
     return runtime::to_caf(
         rejected("a snapshot takes start, pause, resume or cancel; found " + order.verb));
-  if (auto e = s.work->snapshot(asked))
+  if (auto refused = s.work->snapshot(asked))
+    return runtime::to_caf(refused.in("source " + name));
+  auto e = step(self, 0ms);
+  if (!e)
+    e = s.work->finish();
+  if (e) {
+    // What was read may be lost on the way: it is read again from the stored position.
+    failed(self, e);
     return runtime::to_caf(e.in("source " + name));
+  }
   tell_snapshots(self);
   return true;
 }

@@ -31,6 +31,8 @@ struct scripted_source {
   std::vector<std::string> opened, confirmed;
   /// Called at each confirm.
   std::function<void()> at_confirm = [] {};
+  /// Called when a snapshot is asked for; it is taken over.
+  std::function<void()> on_snapshot = [] {};
 
   static ums::ns table() { return {"scripted", "shop", "main", "t"}; }
   std::unique_ptr<extract::driver> make();
@@ -66,6 +68,10 @@ public:
   error confirm(const std::string& position) override {
     script_.confirmed.push_back(position);
     script_.at_confirm();
+    return {};
+  }
+  error snapshot(const extract::snapshot_request&) override {
+    script_.on_snapshot();
     return {};
   }
   error beat(int64_t now_us) override {

@@ -100,6 +100,24 @@ TEST_CASE("SOURCE reads again from the stored position after a broken read") {
   CHECK(t.told().state == "running");
 }
 
+TEST_CASE("rows that are lost on the way while a snapshot is asked for are read again") {
+  around_source t;
+  t.script.rows = {1, 2, 3, 4};
+  t.start();
+  runtime::snapshot_order order{.source = "shop", .table = "t", .verb = "start", .where = ""};
+  CHECK(t.system.ask<bool>(t.source, atom::snapshot_v, order)->value == true);
+  t.script.on_snapshot = [&t] {
+    t.script.rows.push_back(5);
+    t.bus->failing_sends = 1;
+  };
+  auto answer = t.system.ask<bool>(t.source, atom::snapshot_v, order);
+  t.system.advance(1s);
+  CHECK(answer->error == ec::unavailable);
+  CHECK(answer->error.text().find("queue full") != std::string::npos);
+  CHECK(test::ids_in(t.bus->held("rtdp.shop")) == std::vector<int64_t>{1, 2, 3, 4, 5});
+  CHECK(t.told().state == "running");
+}
+
 TEST_CASE("stop stores what was read and ends SOURCE normally") {
   around_source t;
   t.script.rows = {1, 2};
