@@ -3,8 +3,9 @@
 ///
 /// Rows get the same ids again after a crash because what is read next is stored before it is read:
 /// between two stored positions rows come from the file `turn` alone, from its offset on (after a
-/// restart up to its end: so far rows may have gone before), and an event that only a time-out ends
-/// has its end stored (`cut`) before it is handed over.
+/// restart up to its end: so far rows may have gone before), an event that only a time-out ends has
+/// its end stored (`cut`) before it is handed over, and so has each longer `head` of a file before
+/// rows of it are read.
 #pragma once
 
 #include "runtime/core/error.hpp"

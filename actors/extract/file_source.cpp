@@ -111,6 +111,8 @@ error file_driver::settle(collector& out) {
   if (!text)
     return text.error();
   out.commit_and_settle(std::move(*text));
+  for (auto& t : watch_.files())
+    t->head_stored = t->state.head_bytes;
   return {};
 }
 
@@ -205,6 +207,9 @@ error file_driver::take(tracked& t, collector& out) {
     t.stuck_at = t.size;
     return {};
   }
+  // Truncated and filled again while nobody looks, it is another file only by its beginning.
+  if (t.state.head_bytes > t.head_stored)
+    return settle(out);
   auto read_to = from + int64_t(bytes->size());
   t.size = std::max(t.size, read_to);
   auto used = hand_over(t, *bytes, t.state.cut > 0 && read_to >= t.state.cut, out);

@@ -73,6 +73,7 @@ void watch::resume(std::vector<file_state> files, bool first) {
   for (auto& f : files) {
     auto& t = files_.emplace_back(std::make_unique<tracked>());
     t->state = std::move(f);
+    t->head_stored = t->state.head_bytes;
     t->moved = false;
     t->grown = steady::now();
   }

@@ -34,6 +34,9 @@ struct tracked {
   int64_t size = 0;
   /// A name of the settings led to it at the last look.
   bool listed = false;
+  /// `state.head_bytes` of the position that was settled last: rows are read only when a restart
+  /// can tell the file by all that is known of its beginning.
+  int64_t head_stored = 0;
   /// `state.tail` is not that of `state.offset` yet.
   bool moved = true;
   steady::time_point grown{};
