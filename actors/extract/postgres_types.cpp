@@ -107,9 +107,13 @@ struct civil {
   unsigned month = 0, day = 0;
 };
 
+/// Where PostgreSQL's dates end.
+constexpr int64_t year_max = 5'874'897;
+
 bool read_civil(digits& in, civil& out) {
-  return in.number(out.year) && in.take('-') && in.two(out.month) && in.take('-') &&
-         in.two(out.day) && out.month >= 1 && out.month <= 12 && out.day >= 1 && out.day <= 31;
+  return in.number(out.year) && out.year <= year_max && in.take('-') && in.two(out.month) &&
+         in.take('-') && in.two(out.day) && out.month >= 1 && out.month <= 12 && out.day >= 1 &&
+         out.day <= 31;
 }
 
 bool read_era(std::string_view rest, civil& out) {
