@@ -38,10 +38,12 @@ error postgres_driver::open(const std::string& position) {
 error postgres_driver::restore(place found) {
   tables_ = std::move(found.tables);
   at_ = std::move(found.at);
-  skip_ids_ = found.skip_ids;
   truncate_first_ = found.in_part;
   if (auto failed = plan_chunks(std::exchange(at_.plan, {}), found.unknown))
     return failed;
+  // A table that is read in one go may have given ids to rows that are others this time. Chunks are
+  // settled one by one, and the rows of the log between them keep the ids that they have on the bus.
+  skip_ids_ = !found.first && (found.skip_ids || !at_.unread().empty());
   tables_text_ = at_.tables_text();
   progress_ = {};
   for (size_t i = 0; i < tables_.size(); ++i) {

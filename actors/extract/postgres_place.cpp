@@ -94,7 +94,7 @@ void adopt(const captured_table& t, const std::string& origin, lsn log_end,
   now.oid = t.oid;
   now.origin = origin;
   out.unknown.push_back(unknown);
-  out.skip_ids = out.skip_ids || stored == nullptr || now.snapshot == table_state::begun;
+  out.skip_ids = out.skip_ids || stored == nullptr;
 }
 
 } // namespace
@@ -144,8 +144,7 @@ result<place> find_place(connection& catalog, connection& replication, const set
     adopt(out.tables[i], (*origins)[i], log->end, stored_state(before, out.tables[i]), set,
           unknown_past, out);
   // The very first start has no past to keep away from.
-  if (stored.empty() && !out.slot_exists && !anew)
-    out.skip_ids = false;
+  out.first = stored.empty() && !out.slot_exists && !anew;
   return out;
 }
 

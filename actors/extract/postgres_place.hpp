@@ -20,6 +20,8 @@ struct place {
   /// One a table: some of its rows were published, or may have been, and its snapshot is not done.
   std::vector<bool> in_part;
   bool slot_exists = false;
+  /// The source has never run.
+  bool first = false;
   /// Rows may have been published whose position was not stored.
   bool skip_ids = false;
 };
