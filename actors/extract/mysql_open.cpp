@@ -103,7 +103,8 @@ void mysql_driver::add_tables(position stored, const captured_tables& tables, bo
     estimated_.push_back(t.rows_estimated);
     now.begun = now.begun && !lost;
     auto kept = stored.plan.remove(name);
-    skip_ids_ = skip_ids_ || (!first && (old == nullptr || kept.has_value()));
+    // Chunks are settled one by one: rows of the log between them keep the ids that they have.
+    skip_ids_ = skip_ids_ || (!first && old == nullptr);
     if (kept && !lost)
       at_.plan.add(std::move(*kept));
     else if (lost || (old == nullptr && set_.initial))
