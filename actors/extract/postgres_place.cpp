@@ -94,7 +94,7 @@ void adopt(const captured_table& t, const std::string& origin, lsn log_end,
   now.oid = t.oid;
   now.origin = origin;
   out.unknown.push_back(unknown);
-  out.skip_ids = out.skip_ids || stored == nullptr;
+  out.skip_ids = out.skip_ids || stored == nullptr || unknown;
 }
 
 } // namespace
