@@ -195,13 +195,14 @@ error file_driver::take(tracked& t, collector& out) {
   auto want = std::max(chunk_bytes, options_.event_bytes_max + 2);
   if (t.state.cut > 0)
     want = std::min(want, size_t(t.state.cut - from));
-  auto bytes = t.read(from, want, buffer_);
-  if (!bytes)
-    return bytes.error();
+  auto back = std::min(from, tail_max);
+  auto found = t.read(from - back, size_t(back) + want, buffer_);
+  if (!found)
+    return found.error();
   auto same = watch_.same_file(t);
   if (!same)
     return same.error();
-  if (!*same) {
+  if (!*same || int64_t(found->size()) < back) {
     // It was replaced while it was read: the next look begins with it anew.
     next_look_ = {};
     t.stuck_at = t.size;
@@ -210,16 +211,17 @@ error file_driver::take(tracked& t, collector& out) {
   // Truncated and filled again while nobody looks, it is another file only by its beginning.
   if (t.state.head_bytes > t.head_stored)
     return settle(out);
-  auto read_to = from + int64_t(bytes->size());
+  auto bytes = found->substr(size_t(back));
+  auto read_to = from + int64_t(bytes.size());
   t.size = std::max(t.size, read_to);
-  auto used = hand_over(t, *bytes, t.state.cut > 0 && read_to >= t.state.cut, out);
+  auto used = hand_over(t, bytes, t.state.cut > 0 && read_to >= t.state.cut, out);
   if (t.state.cut > 0 && t.state.offset >= t.state.cut)
     t.state.cut = 0;
   if (used == 0) {
     t.stuck_at = t.size;
     return {};
   }
-  t.moved = true;
+  watch::passed(t, found->substr(0, size_t(back) + used));
   if (!out.full() || catching_up_)
     return commit(out);
   // The next file gets its turn, and everybody sees whose it is.

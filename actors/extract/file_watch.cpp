@@ -1,11 +1,11 @@
 #include "actors/extract/file_watch.hpp"
 
+#include "runtime/core/time.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <fnmatch.h>
-#include <glob.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,10 +14,10 @@ namespace rtdp::extract::files {
 namespace {
 
 using namespace std::chrono_literals;
+using std::chrono::nanoseconds;
 
 /// Long enough that two log files which begin with the same banner still differ.
 constexpr int64_t head_max = 1024;
-constexpr int64_t tail_max = 256;
 /// logrotate's copytruncate copies, then truncates: between the two a copy is not told from a file
 /// of its own.
 constexpr auto copy_patience = 10s;
@@ -27,11 +27,6 @@ constexpr auto removed_patience = 60s;
 std::string reason(const char* what, const std::string& path) {
   return std::string(what) + " " + path + ": " + std::strerror(errno);
 }
-
-struct glob_list {
-  glob_t found{};
-  ~glob_list() { globfree(&found); }
-};
 
 } // namespace
 
@@ -102,36 +97,6 @@ error watch::open(tracked& t) {
   return {};
 }
 
-result<std::vector<watch::seen>> watch::list() const {
-  std::vector<seen> out;
-  auto excluded = [this](const char* path) {
-    return std::any_of(settings_.exclude.begin(), settings_.exclude.end(),
-                       [path](const std::string& p) { return fnmatch(p.c_str(), path, 0) == 0; });
-  };
-  for (const auto& pattern : settings_.paths) {
-    glob_list names;
-    auto code = ::glob(pattern.c_str(), 0, nullptr, &names.found);
-    if (code != 0 && code != GLOB_NOMATCH)
-      return unavailable("cannot list " + pattern);
-    for (size_t i = 0; code == 0 && i < names.found.gl_pathc; ++i) {
-      struct stat s {};
-      const char* path = names.found.gl_pathv[i];
-      if (excluded(path) || ::stat(path, &s) != 0 || !S_ISREG(s.st_mode))
-        continue;
-      auto is_known = std::any_of(out.begin(), out.end(), [&](const seen& o) {
-        return o.inode == s.st_ino && o.device == s.st_dev;
-      });
-      if (!is_known)
-        out.push_back({path, s.st_dev, s.st_ino, s.st_size,
-                       s.st_mtim.tv_sec * 1'000'000'000 + s.st_mtim.tv_nsec});
-    }
-  }
-  // Rotated files before the one that is written to.
-  std::stable_sort(out.begin(), out.end(),
-                   [](const seen& a, const seen& b) { return a.modified < b.modified; });
-  return out;
-}
-
 result<bool> watch::same_file(tracked& t) {
   std::string buffer;
   auto head = t.read(0, size_t(head_max), buffer);
@@ -197,8 +162,8 @@ result<std::unique_ptr<tracked>> watch::copy_of(const tracked& t, std::vector<se
     candidate->state.device = at->device;
     candidate->state.inode = at->inode;
     candidate->state.path = at->path;
-    if (open(*candidate))
-      continue;
+    if (auto failed = open(*candidate))
+      return failed;
     auto is_copy = holds(*candidate, t.state);
     if (!is_copy)
       return is_copy.error();
@@ -215,13 +180,43 @@ result<std::unique_ptr<tracked>> watch::copy_of(const tracked& t, std::vector<se
   return std::unique_ptr<tracked>();
 }
 
-error watch::follow(std::vector<seen>& unknown, changes& out) {
-  std::vector<std::unique_ptr<tracked>> kept;
+result<std::vector<seen>> watch::list() {
+  auto listed = list_(settings_.paths, settings_.exclude);
+  if (!listed)
+    return listed.error();
+  for (auto& t : files_)
+    t->listed = false;
+  std::vector<seen> unknown;
+  for (auto& s : *listed) {
+    auto at = std::find_if(files_.begin(), files_.end(), [&](const std::unique_ptr<tracked>& t) {
+      return t->state.inode == s.inode && t->state.device == s.device;
+    });
+    if (at == files_.end()) {
+      unknown.push_back(std::move(s));
+      continue;
+    }
+    (*at)->listed = true;
+    (*at)->state.path = std::move(s.path);
+  }
+  return unknown;
+}
+
+result<std::set<tracked*>> watch::find_gone() {
+  std::set<tracked*> out;
   for (auto& t : files_) {
     auto gone = is_gone_or_cut(*t);
     if (!gone)
       return gone.error();
-    if (!*gone) {
+    if (*gone)
+      out.insert(t.get());
+  }
+  return out;
+}
+
+error watch::follow(const std::set<tracked*>& gone, std::vector<seen>& unknown, changes& out) {
+  std::vector<std::unique_ptr<tracked>> kept;
+  for (auto& t : files_) {
+    if (!gone.contains(t.get())) {
       kept.push_back(std::move(t));
       continue;
     }
@@ -237,6 +232,9 @@ error watch::follow(std::vector<seen>& unknown, changes& out) {
     }
     if (t->file) {
       restart(*t);
+      // So that a copy of what it holds now is known as one, too.
+      if (auto learned = same_file(*t); !learned)
+        return learned.error();
       kept.push_back(std::move(t));
     }
   }
@@ -246,7 +244,7 @@ error watch::follow(std::vector<seen>& unknown, changes& out) {
 
 result<bool> watch::may_be_copy(const tracked& candidate, const seen& s) {
   std::string buffer;
-  for (const auto& t : files_) {
+  for (auto& t : files_) {
     if (t->state.head_bytes == 0 || !t->file)
       continue;
     // What there is of it so far is the beginning of a file that is known.
@@ -256,8 +254,15 @@ result<bool> watch::may_be_copy(const tracked& candidate, const seen& s) {
     auto known = t->read(0, bytes, other);
     if (!own || !known)
       return !own ? own.error() : known.error();
-    if (bytes == 0 || *own != *known)
+    if (bytes == 0)
       continue;
+    if (*own != *known) {
+      // Truncated since the look began, it says nothing of what it was: the next look follows it.
+      auto gone = is_gone_or_cut(*t);
+      if (!gone || *gone)
+        return gone;
+      continue;
+    }
     auto [first_seen, is_new] = suspects_.emplace(candidate.state.key(), steady::now());
     if (is_new || steady::now() - first_seen->second < copy_patience)
       return true;
@@ -276,8 +281,9 @@ error watch::add_new(const std::vector<seen>& unknown, changes& out) {
     t->grown = steady::now();
     if (auto failed = open(*t))
       return failed;
-    // The files of the very first look are no copies of what was read before.
-    auto waits = first_ ? result<bool>(false) : may_be_copy(*t, s);
+    // A file that has rested is no copy that is just being made; at the very first look most have.
+    bool rested = now_us() * 1000 - s.modified > nanoseconds(copy_patience).count();
+    auto waits = first_ && (rested || settings_.from_end) ? result<bool>(false) : may_be_copy(*t, s);
     if (!waits)
       return waits.error();
     if (*waits)
@@ -304,36 +310,42 @@ bool watch::drop_finished() {
 }
 
 result<watch::changes> watch::look() {
-  auto listed = list();
-  if (!listed)
-    return listed.error();
-  for (auto& t : files_)
-    t->listed = false;
-  std::vector<seen> unknown;
-  for (auto& s : *listed) {
-    auto at = std::find_if(files_.begin(), files_.end(), [&](const std::unique_ptr<tracked>& t) {
-      return t->state.inode == s.inode && t->state.device == s.device;
-    });
-    if (at == files_.end()) {
-      unknown.push_back(std::move(s));
-      continue;
-    }
-    (*at)->listed = true;
-    (*at)->state.path = std::move(s.path);
+  auto unknown = list();
+  if (!unknown)
+    return unknown.error();
+  auto gone = find_gone();
+  if (!gone)
+    return gone.error();
+  if (!gone->empty()) {
+    // A file that was copied, truncated or renamed since the list was made goes on in one that is
+    // not in it. What is gone now was copied before: the next list has it.
+    unknown = list();
+    if (!unknown)
+      return unknown.error();
+    auto still = find_gone();
+    if (!still)
+      return still.error();
+    std::erase_if(*gone, [&](tracked* t) { return !still->contains(t); });
   }
+  changes out;
+  if (auto failed = follow(*gone, *unknown, out))
+    return failed;
   std::erase_if(suspects_, [&](const auto& suspect) {
-    return std::none_of(unknown.begin(), unknown.end(), [&](const seen& s) {
+    return std::none_of(unknown->begin(), unknown->end(), [&](const seen& s) {
       return std::to_string(s.device) + ":" + std::to_string(s.inode) == suspect.first;
     });
   });
-  changes out;
-  if (auto failed = follow(unknown, out))
-    return failed;
-  if (auto failed = add_new(unknown, out))
+  if (auto failed = add_new(*unknown, out))
     return failed;
   first_ = false;
   out.any = drop_finished() || out.any;
   return out;
+}
+
+void watch::passed(tracked& t, std::string_view before) {
+  auto bytes = std::min(before.size(), size_t(std::min(t.state.offset, tail_max)));
+  t.state.tail = hash_of(before.substr(before.size() - bytes));
+  t.moved = false;
 }
 
 result<std::vector<file_state>> watch::states() {

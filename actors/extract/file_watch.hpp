@@ -3,11 +3,14 @@
 /// Plain class; owned by the driver, one thread.
 #pragma once
 
+#include "actors/extract/file_list.hpp"
 #include "actors/extract/file_position.hpp"
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +19,9 @@
 namespace rtdp::extract::files {
 
 using steady = std::chrono::steady_clock;
+
+/// Bytes before the offset that a copy is told by.
+constexpr int64_t tail_max = 256;
 
 struct descriptor {
   int fd = -1;
@@ -58,7 +64,10 @@ struct watch_settings {
 
 class watch {
 public:
-  explicit watch(watch_settings s) : settings_(std::move(s)) {}
+  using lister = std::function<decltype(list_files)>;
+
+  explicit watch(watch_settings s, lister list = &list_files)
+      : settings_(std::move(s)), list_(std::move(list)) {}
 
   /// From a stored position; `first`: there was none.
   void resume(std::vector<file_state> files, bool first);
@@ -80,6 +89,9 @@ public:
   result<bool> same_file(tracked& t);
   /// Begins with the file anew.
   static void restart(tracked& t);
+  /// The offset moved behind `before`, the last `tail_max` bytes or all that there are. Of the bytes
+  /// that were read: by now the file may be truncated.
+  static void passed(tracked& t, std::string_view before);
 
   std::vector<std::unique_ptr<tracked>>& files() { return files_; }
   const std::vector<std::unique_ptr<tracked>>& files() const { return files_; }
@@ -91,22 +103,20 @@ public:
   bool waits() const { return !suspects_.empty(); }
 
 private:
-  struct seen {
-    std::string path;
-    uint64_t device, inode;
-    int64_t size, modified;
-  };
-  result<std::vector<seen>> list() const;
+  /// Marks the files that are listed; the others on the list.
+  result<std::vector<seen>> list();
   result<bool> is_gone_or_cut(tracked& t);
+  result<std::set<tracked*>> find_gone();
   /// A file that begins with what was read of `t`, with its offset; null: there is none.
   result<std::unique_ptr<tracked>> copy_of(const tracked& t, std::vector<seen>& unknown);
   static result<bool> holds(const tracked& candidate, const file_state& of);
-  error follow(std::vector<seen>& unknown, changes& out);
+  error follow(const std::set<tracked*>& gone, std::vector<seen>& unknown, changes& out);
   error add_new(const std::vector<seen>& unknown, changes& out);
   bool drop_finished();
   result<bool> may_be_copy(const tracked& candidate, const seen& s);
 
   watch_settings settings_;
+  lister list_;
   std::vector<std::unique_ptr<tracked>> files_;
   bool first_ = true;
   /// When files that look like copies were seen first.
