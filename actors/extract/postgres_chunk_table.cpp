@@ -162,9 +162,13 @@ result<int64_t> check_where(connection& c, const table_name& name, const std::st
 }
 
 std::string bound_statement(const chunk_table& t, const key_texts& from) {
-  return fmt::format("select {} from {}{} order by {} offset {} limit 1", key_list(t, "::text"),
-                     quoted(t.name), where_of({from.empty() ? "" : compared(t, ">", from)}),
-                     key_list(t, " using <"), t.rows - 1);
+  // A name alone in `order by` is the column that comes out, which is the text of the key here.
+  std::string order;
+  for (const auto& k : t.key)
+    order += (order.empty() ? "chunked." : ", chunked.") + k.name + " using <";
+  return fmt::format("select {} from {} chunked{} order by {} offset {} limit 1",
+                     key_list(t, "::text"), quoted(t.name),
+                     where_of({from.empty() ? "" : compared(t, ">", from)}), order, t.rows - 1);
 }
 
 std::string chunk_statements(const chunk_table& t, const key_texts& from, const key_texts& to,

@@ -1,3 +1,4 @@
+#include "actors/extract/postgres_chunk_table.hpp"
 #include "test/actors/extract/postgres_fixture.hpp"
 
 #include <algorithm>
@@ -35,4 +36,24 @@ TEST_CASE("keys of every kind can be followed by chunks") {
     CHECK(got.size() == (flag ? 2 : 100));
     CHECK(s.bad.empty());
   }
+}
+
+TEST_CASE("a chunk ends so many rows on in the order of the key, which its index gives") {
+  source s;
+  s.table("a", "id int, part text, primary key (id, part)");
+  s.run("insert into a select i, 'x' from generate_series(1, 2000) i; analyze a");
+  extract::pg::chunk_table t{.name = {s.schema, "a"},
+                             .columns = {},
+                             .key = {{"\"id\"", "int4"}, {"\"part\"", "text"}},
+                             .fingerprint = "",
+                             .filter = "",
+                             .where = "",
+                             .rows = 17};
+  CHECK(s.db.run(extract::pg::bound_statement(t, {})) == client::rows{{"17", "x"}});
+  auto second = extract::pg::bound_statement(t, {"17", "x"});
+  CHECK(s.db.run(second) == client::rows{{"34", "x"}});
+  s.run("set enable_seqscan = off");
+  auto plan = s.db.run("explain " + second);
+  for (const auto& row : plan)
+    CHECK_MESSAGE(row[0].find("Sort") == std::string::npos, row[0]);
 }
