@@ -9,6 +9,13 @@ cd "$(dirname "$0")"
 . cmake/prepare.sh
 started=$SECONDS
 
+[ $# -gt 0 ] || set -- tidy unit server cluster sanitize fuzz
+for part in "$@"; do
+  case $part in
+    -*) echo "usage: ./test.sh [tidy|unit|server|cluster|sanitize|fuzz|PATTERN]…" >&2; exit 2 ;;
+  esac
+done
+
 prepare_packages test
 prepare_duckdb
 
@@ -64,11 +71,9 @@ part_fuzz() {
   rm -rf "$log"
 }
 
-[ $# -gt 0 ] || set -- tidy unit server cluster sanitize fuzz
 for part in "$@"; do
   case $part in
     tidy | unit | server | cluster | sanitize | fuzz) "part_$part" ;;
-    -*) echo "usage: ./test.sh [tidy|unit|server|cluster|sanitize|fuzz|PATTERN]…" >&2; exit 2 ;;
     *) build_all && run_ctest release -R "$part" --no-tests=error ;;
   esac
 done

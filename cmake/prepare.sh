@@ -50,6 +50,10 @@ drop_present() {
   done
 }
 
+# PostgreSQL's package would start a server of its own; the tests start theirs on private ports.
+no_cluster=/etc/postgresql-common/createcluster.d/rtdp.conf
+no_cluster_text='create_main_cluster = false'
+
 prepare_packages() {
   local wanted=$packages_build missing
   [ "$1" = test ] && wanted="$packages_build $packages_test"
@@ -57,14 +61,15 @@ prepare_packages() {
   missing=$(drop_present $(missing_packages $wanted))
   [ -z "${missing// /}" ] && return 0
   if [ "$(id -u)" -ne 0 ]; then
+    local keep=
+    case " $missing " in *" postgresql "*) keep="mkdir -p $(dirname "$no_cluster") && echo $no_cluster_text >$no_cluster && " ;; esac
     printf '%s\n' "These packages are missing. Run this line, then call me again:" \
-      "  sudo apt-get update && sudo apt-get install -y --no-install-recommends $missing" >&2
+      "  sudo sh -c '${keep}apt-get update && apt-get install -y --no-install-recommends ${missing% }'" >&2
     exit 1
   fi
   step "update the package list" apt-get update
-  # PostgreSQL's package would start a server of its own; the tests start theirs on private ports.
-  mkdir -p /etc/postgresql-common/createcluster.d
-  printf 'create_main_cluster = false\n' >/etc/postgresql-common/createcluster.d/rtdp.conf
+  mkdir -p "$(dirname "$no_cluster")"
+  echo "$no_cluster_text" >"$no_cluster"
   # shellcheck disable=SC2086
   step "install $missing" env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y --no-install-recommends $missing
