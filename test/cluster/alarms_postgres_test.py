@@ -82,7 +82,8 @@ alarms: {{retained_log_bytes: 4MiB, latency: 4s, hold: 1s}}
         for _ in range(3):
             self.write_log(6)
             self.wait("the slot moves on", lambda: kept() < 4 << 20, 20, node)
-        self.assertEqual(self.conditions(), [])
+        # On a busy machine that takes longer than `hold`: then it was told, and is over now.
+        self.wait("nothing is open", lambda: self.conditions() == [], 20, node)
         # A transaction that stays open holds the log, whoever reads it.
         writer = subprocess.Popen(["psql", "-XqAt", "-d", PG_URL], stdin=subprocess.PIPE, text=True)
         self.addCleanup(writer.kill)
