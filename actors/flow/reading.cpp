@@ -38,6 +38,11 @@ struct reading::group {
     return std::none_of(followers.begin(), followers.end(),
                         [&](const auto& f) { return f->full(s); });
   }
+  /// A flow of it has nothing left to take, while another one cannot take more.
+  bool is_held_up(const reading_settings& s) const {
+    return !has_room(s) && std::any_of(followers.begin(), followers.end(),
+                                       [](const auto& f) { return f->queue.empty(); });
+  }
 };
 
 namespace {
@@ -125,8 +130,9 @@ void reading::leave(const std::string& flow) {
 }
 
 bool reading::wants_to_read() const {
-  return std::any_of(groups_.begin(), groups_.end(),
-                     [this](const auto& g) { return g->has_room(settings_); });
+  return std::any_of(groups_.begin(), groups_.end(), [this](const auto& g) {
+    return g->has_room(settings_) || g->is_held_up(settings_);
+  });
 }
 
 error reading::read(std::chrono::milliseconds wait) {
@@ -241,9 +247,7 @@ error reading::keep(const bus::message& m, const std::string& reason, const std:
 void reading::split_full() {
   for (size_t i = 0; i < groups_.size(); ++i) {
     auto& g = *groups_[i];
-    auto waits = std::any_of(g.followers.begin(), g.followers.end(),
-                             [](const auto& f) { return f->queue.empty(); });
-    for (size_t k = 0; waits && k < g.followers.size();) {
+    for (size_t k = 0; g.is_held_up(settings_) && k < g.followers.size();) {
       if (!g.followers[k]->full(settings_)) {
         ++k;
         continue;

@@ -59,7 +59,7 @@ public:
 
   /// Reads once where there is room, waiting up to `wait` in all for something to come.
   error read(std::chrono::milliseconds wait);
-  /// True when some flow's queue has room, so that `read` would read.
+  /// True when `read` would read: a reader has room, or a flow that can take no more holds up another.
   bool wants_to_read() const;
 
   /// The next batch for a flow, or null data. Small batches that have piled up come as one.

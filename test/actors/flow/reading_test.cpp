@@ -159,6 +159,19 @@ TEST_CASE("a flow that does not take its batches gets its own reader and delays 
   CHECK(f.take_all("fast") == "i 7 1 >7");
 }
 
+TEST_CASE("a flow is read for while another one of its reader takes nothing at all") {
+  fixture f(2);
+  REQUIRE(!f.join("stuck"));
+  REQUIRE(!f.join("runs"));
+  for (int64_t id = 1; id <= 5; ++id) {
+    f.send({{id, 'i', id, "1"}});
+    // STREAM sleeps when this is false.
+    REQUIRE(f.work->wants_to_read());
+    f.read();
+    CHECK(f.work->next("runs").data);
+  }
+}
+
 TEST_CASE("small batches that piled up come as one, up to a change of table or kind") {
   fixture f;
   REQUIRE(!f.join("a", "sqlite.shop"));
