@@ -318,9 +318,7 @@ result<int64_t> reading::messages_behind(const std::string& flow) {
         ranges[p.topic] = std::move(*r);
       }
       if (const auto& held = ranges[p.topic]; size_t(p.index) < held.size())
-        // Behind the last message there may be entries that are none: the reader knows.
-        behind += std::max<int64_t>(0, held[size_t(p.index)].end -
-                                           std::max(next, g->reader->position(p)));
+        behind += std::max<int64_t>(0, held[size_t(p.index)].end - next);
     }
   }
   return behind;

@@ -8,7 +8,6 @@
 
 #include <caf/typed_event_based_actor.hpp>
 
-#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,7 +19,6 @@ struct stream_state {
     runtime::flow_actor flow;
     uint32_t credit = 0;
     uint32_t full_credit = 0;
-    uint32_t ticket = 0;
   };
 
   runtime::environment env;
@@ -30,8 +28,7 @@ struct stream_state {
   runtime::report known;
   /// True while an (atom::read) is on its way.
   bool read_pending = false;
-  /// When it last said how it is.
-  std::chrono::steady_clock::time_point told;
+  int64_t told_us = 0;
   static inline constexpr const char* name = "stream";
 };
 

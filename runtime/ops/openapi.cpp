@@ -43,9 +43,7 @@ json request_body(const route& r) {
   for (const auto& b : r.body)
     properties[b.name] = {{"type", b.type}, {"description", b.doc}};
   json schema = {{"type", "object"}, {"properties", properties}};
-  if (r.takes != json_type)
-    return {{"required", true}, {"content", {{r.takes, {{"schema", {{"type", "string"}}}}}}}};
-  return {{"required", false}, {"content", {{r.takes, {{"schema", schema}}}}}};
+  return {{"required", false}, {"content", {{"application/json", {{"schema", schema}}}}}};
 }
 
 json operation(const route& r) {
@@ -54,7 +52,7 @@ json operation(const route& r) {
   json out = {{"operationId", operation_id(r)}, {"summary", r.summary}};
   if (auto list = parameters(r); !list.empty())
     out["parameters"] = std::move(list);
-  if (!r.body.empty() || r.takes != json_type)
+  if (!r.body.empty())
     out["requestBody"] = request_body(r);
   out["responses"] = {{"200", {{"description", "done"}, {"content", {{type, json::object()}}}}},
                       {"default",

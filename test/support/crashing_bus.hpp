@@ -1,6 +1,5 @@
 /// The embedded bus on a test's folder, whose producers die as a process or a broker does: of the
-/// messages since the last flush each partition keeps only the first so many; of a transaction, all
-/// or none.
+/// messages since the last flush each partition keeps only the first so many.
 #pragma once
 
 #include "runtime/bus/bus.hpp"
@@ -46,13 +45,7 @@ public:
   result<std::unique_ptr<rtdp::bus::producer>> make_producer(const std::string& client) override {
     auto inner = inner_->make_producer(client);
     REQUIRE(inner);
-    return std::unique_ptr<rtdp::bus::producer>(new mortal(*this, std::move(*inner), false));
-  }
-  result<std::unique_ptr<rtdp::bus::producer>>
-  make_fenced_producer(const std::string& id) override {
-    auto inner = inner_->make_fenced_producer(id);
-    REQUIRE(inner);
-    return std::unique_ptr<rtdp::bus::producer>(new mortal(*this, std::move(*inner), true));
+    return std::unique_ptr<rtdp::bus::producer>(new mortal(*this, std::move(*inner)));
   }
 
   /// All that a partition holds, in order.
@@ -72,8 +65,8 @@ public:
 private:
   class mortal final : public rtdp::bus::producer {
   public:
-    mortal(crashing_bus& bus, std::unique_ptr<producer> inner, bool whole)
-        : bus_(bus), inner_(std::move(inner)), whole_(whole) {}
+    mortal(crashing_bus& bus, std::unique_ptr<producer> inner)
+        : bus_(bus), inner_(std::move(inner)) {}
 
     error send(const rtdp::bus::partition& to, std::string_view key,
                std::string_view value) override {
@@ -82,19 +75,13 @@ private:
     }
     error flush(std::chrono::milliseconds timeout) override {
       bool dies = bus_.crash_each > 0 && bus_.random_() % bus_.crash_each == 0;
-      bool none = dies && whole_ && bus_.random_() % 2 == 0;
       for (auto& [to, messages] : waiting_) {
-        auto kept = dies && !whole_ ? bus_.random_() % (messages.size() + 1) : messages.size();
-        if (none)
-          continue;
+        auto kept = dies ? bus_.random_() % (messages.size() + 1) : messages.size();
         for (size_t i = 0; i < kept; ++i)
           REQUIRE_FALSE(inner_->send(to, messages[i].first, messages[i].second));
       }
       waiting_.clear();
-      auto failed = inner_->flush(timeout);
-      if (failed == ec::fenced)
-        return failed;
-      REQUIRE_FALSE(failed);
+      REQUIRE_FALSE(inner_->flush(timeout));
       bus_.crashes += dies ? 1 : 0;
       return dies ? unavailable("died") : error{};
     }
@@ -102,7 +89,6 @@ private:
   private:
     crashing_bus& bus_;
     std::unique_ptr<producer> inner_;
-    const bool whole_;
     std::map<rtdp::bus::partition, std::vector<std::pair<std::string, std::string>>> waiting_;
   };
 
