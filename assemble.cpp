@@ -5,7 +5,7 @@
 #include "actors/extract/source_actor.hpp"
 #include "actors/extract/stages.hpp"
 #include "actors/flow/flow_actor.hpp"
-#include "actors/flow/step.hpp"
+#include "actors/flow/step_chain.hpp"
 #include "actors/flow/stream_actor.hpp"
 #include "actors/heartbeat/heartbeat_actor.hpp"
 #include "actors/sink/sink_actor.hpp"
@@ -14,8 +14,10 @@
 
 #include <algorithm>
 #include <future>
+#include <optional>
 #include <set>
 
+#include "assemble_fingerprints.hpp"
 #include "assemble_merges.hpp"
 #include "assemble_topics.hpp"
 
@@ -69,6 +71,7 @@ result<cluster::node_plan::source> plan_source(const config::pipeline& p,
   settings.to = std::move(*to);
   settings.message_bytes_max = size_t(p.bus.settings.integer("message_bytes_max"));
   settings.data_dir = env.data_dir;
+  settings.clustered = env.clustered;
   settings.hide_position = extract::has_masks(c.settings);
   settings.strict = c.settings.flag("strict");
   settings.make_stages = [c, env] {
@@ -77,8 +80,11 @@ result<cluster::node_plan::source> plan_source(const config::pipeline& p,
   auto make_driver = [c] { return named(extract::kinds(), c.kind).make(c.name, c.settings); };
   cluster::node_plan::source plan;
   plan.name = c.name;
-  plan.spawn = [=](caf::local_actor& node) {
-    auto work = std::make_shared<extract::extraction>(settings, env.bus, make_driver);
+  plan.fingerprint = fingerprint(c);
+  plan.spawn = [=](caf::local_actor& node, int64_t epoch) {
+    auto placed = settings;
+    placed.self = {env.node, epoch};
+    auto work = std::make_shared<extract::extraction>(placed, env.bus, make_driver);
     return node.spawn<caf::detached>(extract::source_actor, env, work, c.kind);
   };
   plan.spawn_heartbeat = [=](caf::local_actor& node, runtime::source_actor source) {
@@ -97,6 +103,7 @@ result<cluster::node_plan::stream> plan_stream(const config::pipeline& p,
   settings.topics = options_of_topics(p);
   cluster::node_plan::stream plan;
   plan.name = s.name;
+  plan.fingerprint = fingerprint(p, s);
   plan.spawn = [=](caf::local_actor& node) {
     auto work = std::make_shared<flow::reading>(settings, env.bus, env.data_dir);
     return node.spawn<caf::detached>(flow::stream_actor, env, settings.name, work);
@@ -124,14 +131,21 @@ cluster::node_plan::flow plan_flow(const config::pipeline& p, const config::flow
                                     [&](const config::component& c) { return c.name == f.sink; });
   auto settings = settings_of(p, f);
   auto merged = merged_instances(p);
+  bool stateful = std::any_of(f.steps.begin(), f.steps.end(), [](const auto& s) {
+    return named(flow::kinds(), s.kind).stateful;
+  });
+  flow::step_state_settings remembering{.flow = f.name, .data_dir = env.data_dir};
+  remembering.limits.message_bytes = size_t(p.bus.settings.integer("message_bytes_max"));
   cluster::node_plan::flow plan;
   plan.name = f.name;
   plan.stream = f.stream;
+  plan.fingerprint = fingerprint(p, f, store);
   plan.spawn = [=](caf::local_actor& node, runtime::stream_actor stream,
-                   std::map<std::string, runtime::heartbeat_actor> heartbeats) {
+                   cluster::node_plan::heartbeats heartbeats, int64_t epoch,
+                   std::optional<std::string> warm) {
     auto driver = named(sink::kinds(), store.kind).make(store.settings, target_of(f));
-    auto writer = std::make_shared<sink::writer>(sink::writer_settings{f.name, env.data_dir},
-                                                 std::move(driver));
+    sink::writer_settings writing{.flow = f.name, .data_dir = env.data_dir, .bus = env.bus};
+    auto writer = std::make_shared<sink::writer>(std::move(writing), std::move(driver));
     auto sink = node.spawn<caf::detached>(sink::sink_actor, env, f.name, f.sink + "." + f.table,
                                           store.kind, writer);
     std::vector<std::unique_ptr<flow::step>> steps;
@@ -140,12 +154,20 @@ cluster::node_plan::flow plan_flow(const config::pipeline& p, const config::flow
     flow::pipeline_settings how{.keys = f.keys,
                                 .deletes_follow = f.mutation != "i",
                                 .partitions = settings.partitions};
-    auto work = std::make_shared<flow::pipeline>(std::move(how), std::move(steps));
-    auto with_heartbeats = settings;
+    auto state = stateful ? std::make_unique<flow::step_state>(remembering, env.bus) : nullptr;
+    auto work =
+        std::make_shared<flow::pipeline>(std::move(how), std::move(steps), std::move(state));
+    auto now = settings;
+    now.epoch = epoch;
+    now.warm = std::move(warm);
+    // The source may be on another node: then nobody here waits for its marks.
     for (const auto& [instance, source] : merged)
-      heartbeats.try_emplace(instance, heartbeats[source]);
-    with_heartbeats.heartbeats = std::move(heartbeats);
-    return node.spawn(flow::flow_actor, env, with_heartbeats, work, sink, stream);
+      if (auto at = heartbeats.find(source); at != heartbeats.end())
+        heartbeats.try_emplace(instance, at->second);
+    now.heartbeats = std::move(heartbeats);
+    // State is on a disk and in the bus: such a flow blocks, and must not hold up the others.
+    return stateful ? node.spawn<caf::detached>(flow::flow_actor, env, now, work, sink, stream)
+                    : node.spawn(flow::flow_actor, env, now, work, sink, stream);
   };
   return plan;
 }
@@ -190,20 +212,15 @@ public:
   }
 
   void check(const ums::schema& input) {
-    auto schema = input;
-    bool row_wise = true;
-    for (size_t i = 0; i < steps_.size(); ++i) {
-      auto next = steps_[i]->prepare(schema);
-      if (!next)
-        return report("steps." + std::to_string(i) + "." + flow_.steps[i].kind, flow_.steps[i].line,
-                      "step " + std::to_string(i + 1) + ": " + next.error().text(), input);
-      schema = std::move(*next);
-      row_wise = row_wise && steps_[i]->row_wise();
-    }
+    auto chain = flow::prepare_chain(steps_, input);
+    if (const auto i = chain.step; chain.failed)
+      return report("steps." + std::to_string(i) + "." + flow_.steps[i].kind, flow_.steps[i].line,
+                    "step " + std::to_string(i + 1) + ": " + chain.failed.text(), input);
+    const auto& schema = chain.schema;
     for (const auto& key : flow_.keys)
       if (!schema.find(key))
         report_key("no column is named " + key + "; there are: " + columns_of(schema), input);
-      else if (flow_.mutation != "i" && row_wise && !input.find(key))
+      else if (flow_.mutation != "i" && chain.keeps_rows && !input.find(key))
         report_key(key + " is made by a step, but a delete brings only the source's columns: take "
                          "the source's key under its own name, or mutation: i",
                    input);
@@ -269,7 +286,11 @@ void check_flow(const config::flow_settings& f, const std::vector<described_sour
 
 config::catalogue built_in() {
   config::catalogue all;
-  all.buses = specs(bus::kinds());
+  for (const auto& k : bus::kinds()) {
+    all.buses.push_back(k.spec);
+    if (k.shared)
+      all.shared_buses.push_back(k.spec.name);
+  }
   all.sources = specs(extract::kinds());
   all.sinks = specs(sink::kinds());
   all.steps = specs(flow::kinds());
@@ -325,6 +346,7 @@ result<cluster::node_plan> make_plan(const config::pipeline& p, const runtime::e
     plan.streams.push_back(std::move(*stream));
   }
   plan.spawn_alarm = plan_alarm(p.alarms, env);
+  plan.placed = p.cluster.on();
   auto store = state::checkpoint_store::open(env.data_dir);
   if (!store)
     return store.error();

@@ -3,26 +3,32 @@
 # through the embedded bus and flows (one with a SQL step), into a SQLite warehouse; then both sides
 # are compared row by row. Installs and builds what is missing first.
 #   ./demo.sh [--stay] [--seconds N]     --stay leaves the status page running until Ctrl-C
+#   ./demo.sh --cluster [--stay] [--seconds N]
+# With --cluster: three nodes on this machine around a local Kafka. Flows drift between them under load,
+# a node is killed, and both sides are compared at the end.
 set -euo pipefail
 cd "$(dirname "$0")"
 . cmake/prepare.sh
 
 stay=no
-seconds=15
+cluster=no
+seconds=
 while [ $# -gt 0 ]; do
   case $1 in
     --stay) stay=yes ;;
+    --cluster) cluster=yes ;;
     --seconds)
       [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || { echo "demo.sh: --seconds takes a whole number above 0" >&2; exit 2; }
       seconds=$2
       shift
       ;;
-    *) echo "usage: ./demo.sh [--stay] [--seconds N]" >&2; exit 2 ;;
+    *) echo "usage: ./demo.sh [--cluster] [--stay] [--seconds N]" >&2; exit 2 ;;
   esac
   shift
 done
 
-prepare_packages build
+# Kafka needs what the tests need: Java and its jars.
+if [ "$cluster" = yes ]; then prepare_packages test; else prepare_packages build; fi
 prepare_duckdb
 prepare_build release rtdp
 
@@ -38,6 +44,16 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
+if [ "$cluster" = yes ]; then
+  step "fetch Apache Kafka $KAFKA_VERSION (Maven Central)" test/services/kafka jars
+  say "three nodes, a shop with 5,000 orders; ${seconds:=25} seconds of work, drifts and one death"
+  [ "$stay" = no ] || stay_too=--stay
+  RTDP_BINARY=$rtdp test/services/with kafka -- \
+    python3 test/cluster/demo_cluster.py "$work" --seconds "$seconds" ${stay_too:-}
+  exit
+fi
+
+seconds=${seconds:-15}
 port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
 export RTDP_URL=http://127.0.0.1:$port
 cat >"$work/shop.yaml" <<YAML

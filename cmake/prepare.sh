@@ -28,7 +28,8 @@ packages_build="g++ cmake ninja-build ccache pkg-config ca-certificates npm pyth
   libcaf-dev librdkafka-dev libsimdjson-dev libsqlite3-dev sqlite3 libpq-dev libmariadb-dev libre2-dev libssl-dev libcurl4-openssl-dev libyaml-cpp-dev
   prometheus-cpp-dev libcivetweb-dev libcli11-dev libspdlog-dev libfmt-dev
   nlohmann-json3-dev doctest-dev"
-packages_test="postgresql mariadb-server-core mariadb-client-core maven default-jdk-headless git clang clang-tidy libclang-rt-14-dev libbenchmark-dev"
+packages_test="postgresql mariadb-server-core mariadb-client-core maven default-jdk-headless git clang clang-tidy libclang-rt-14-dev libbenchmark-dev
+  prometheus"
 
 missing_packages() {
   local p
@@ -50,9 +51,23 @@ drop_present() {
   done
 }
 
-# PostgreSQL's package would start a server of its own; the tests start theirs on private ports.
 no_cluster=/etc/postgresql-common/createcluster.d/rtdp.conf
 no_cluster_text='create_main_cluster = false'
+
+# The packages of PostgreSQL and Prometheus would start a server of their own, now or with the
+# machine; the tests start theirs on private ports.
+install_without_starting() (
+  policy=/usr/sbin/policy-rc.d
+  mkdir -p "$(dirname "$no_cluster")" /etc/systemd/system
+  echo "$no_cluster_text" >"$no_cluster"
+  case " $* " in *" prometheus "*) ln -sf /dev/null /etc/systemd/system/prometheus.service ;; esac
+  if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+  fi
+  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+)
 
 prepare_packages() {
   local wanted=$packages_build missing
@@ -68,11 +83,8 @@ prepare_packages() {
     exit 1
   fi
   step "update the package list" apt-get update
-  mkdir -p "$(dirname "$no_cluster")"
-  echo "$no_cluster_text" >"$no_cluster"
   # shellcheck disable=SC2086
-  step "install $missing" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y --no-install-recommends $missing
+  step "install $missing" install_without_starting $missing
 }
 
 fetch_duckdb() {

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 
 namespace rtdp::config {
@@ -46,19 +45,6 @@ std::string unknown(const char* what, const tree& shown, const std::string& word
                      listed(known));
 }
 
-bool is_host_and_port(std::string_view text) {
-  auto colon = text.rfind(':');
-  if (colon == text.npos || colon == 0)
-    return false;
-  auto port = text.substr(colon + 1);
-  uint16_t n = 0;
-  auto [end, ec] = std::from_chars(port.data(), port.data() + port.size(), n);
-  auto host = text.substr(0, colon);
-  auto is_ipv6 = host.front() == '[' && host.back() == ']';
-  return ec == std::errc{} && end == port.data() + port.size() &&
-         (is_ipv6 || host.find(':') == host.npos);
-}
-
 /// The second part of a namespace pattern when it and the first one are plain words or stars; empty
 /// when it needs real parsing.
 std::string_view plain_second_part(std::string_view pattern) {
@@ -80,11 +66,7 @@ public:
     section nothing;
     add(spec{"file", ""}.parse(root_, "", nothing,
                                {"node", "bus", "sources", "streams", "sinks", "flows", "alarms",
-                                "nodes"}));
-    if (const auto* nodes = root_.find("nodes"))
-      report(*nodes, "nodes",
-             "a cluster needs a build of rtdp with cluster support, which this one does not have; "
-             "describe this machine under node:");
+                                "nodes", "cluster"}));
     check_node();
     check_bus();
     check_components("sources", "source", kinds_.sources, out_.sources);
@@ -93,6 +75,7 @@ public:
     check_components("sinks", "sink", kinds_.sinks, out_.sinks);
     each("flows", [this](const tree& flow, const std::string& path) { check_flow(flow, path); });
     add(check_alarms(root_.find("alarms"), kinds_.check_pattern, out_.alarms));
+    add(check_cluster(root_, kinds_, out_));
   }
 
 private:
@@ -172,13 +155,18 @@ private:
     each(part_name, [&](const tree& node, const std::string& path) {
       component c;
       c.name = node.key;
-      check_component(node, path, what, specs, c);
+      // Where a source runs is not its kind's matter.
+      bool pinned = part_name == std::string_view("sources");
+      check_component(node, path, what, specs, c, pinned ? names{"kind", "node"} : names{"kind"});
+      if (const auto* pin = pinned ? node.find("node") : nullptr)
+        c.pin = pin->text;
       out.push_back(std::move(c));
     });
   }
 
   void check_component(const tree& node, const std::string& path, const char* what,
-                       const std::vector<spec>& specs, component& out) {
+                       const std::vector<spec>& specs, component& out,
+                       const names& common = {"kind"}) {
     out.line = node.line;
     if (node.is == shape::list || node.is == shape::scalar) {
       report(node, path,
@@ -200,7 +188,7 @@ private:
       return;
     }
     out.kind = known->name;
-    add(known->parse(node, path, out.settings, {"kind"}));
+    add(known->parse(node, path, out.settings, common));
   }
 
   void check_streams() {
@@ -233,6 +221,8 @@ private:
     flow.stream = s.text("stream");
     flow.dead_letters_max = s.integer("dead_letters_max");
     flow.queue_batches = s.integer("queue_batches");
+    flow.pin = s.text("node");
+    flow.not_with = s.get<texts>("not_with");
     if (const auto* source = node.find("source"); source != nullptr && !flow.source.empty())
       check_source(flow, *source, join(path, "source"));
     if (const auto* sink = node.find("sink"); sink != nullptr && !s.text("sink").empty())

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "config/alarms.hpp"
+#include "config/cluster.hpp"
 #include "config/load.hpp"
 #include "config/spec.hpp"
 
@@ -23,6 +24,8 @@ struct catalogue {
       merged_names = {};
   /// The first one is the bus of a file that names none.
   std::vector<spec> buses;
+  /// Those that several nodes can share.
+  std::vector<std::string> shared_buses = {};
   std::vector<spec> sources, sinks, steps;
   /// What is wrong with a namespace pattern; empty when nothing is. May be absent.
   std::function<std::string(std::string_view pattern)> check_pattern;
@@ -41,6 +44,8 @@ struct component {
   section settings;
   /// Where it stands in the file; 0 for what came from `--set` or by default.
   int line = 0;
+  /// Of a source in a cluster: the node or label that it is tied to; empty: none.
+  std::string pin = {};
 };
 
 struct node_settings {
@@ -83,13 +88,19 @@ struct flow_settings {
   int64_t dead_letters_max = 0;
   /// How many batches the flow takes ahead of its sink.
   int64_t queue_batches = 0;
+  /// In a cluster: the node or label that it is tied to (empty: none), and the flows that it never
+  /// shares a node with.
+  std::string pin = {};
+  std::vector<std::string> not_with = {};
   /// All of these but the steps, as `flow_spec` declares them, with their lines.
   section settings;
   int line = 0;
 };
 
 struct pipeline {
+  /// Of a cluster's file only after `choose_node`.
   node_settings node;
+  cluster_settings cluster;
   component bus;
   std::vector<component> sources;
   /// Always holds `main`.

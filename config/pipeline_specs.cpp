@@ -54,6 +54,12 @@ spec flow_spec() {
                  "When the source table is truncated: `apply` it to the target, or `refuse` it."}
                .one_of({"apply", "refuse"}))
       .add({"stream", std::string("main"), "The stream that reads the bus for this flow."})
+      .add(field{"node", std::string{},
+                 "In a cluster: the name or a label of the nodes that may run it. Sources take the "
+                 "same setting."}
+               .sample("n1"))
+      .add(field{"not_with", texts{}, "In a cluster: flows that never share a node with this one."}
+               .sample("[other]"))
       .add(field{
           "dead_letters_max", int64_t{10'000},
           "The flow fails when it has put more rows than this aside; 0 fails it at the first."}

@@ -112,7 +112,7 @@ std::string sample_lines(const spec& s, const std::string& indent) {
   return out;
 }
 
-enum class group { node, bus, source, stream, sink, flow, step, alarms };
+enum class group { node, nodes, cluster, bus, source, stream, sink, flow, step, alarms };
 
 /// One kind on the page.
 struct entry {
@@ -129,6 +129,10 @@ std::string example_of(const entry& e) {
   switch (e.in) {
   case group::node:
     return "node:\n" + sample_lines(e.kind, "  ");
+  case group::nodes:
+    return "nodes:\n  n1:\n" + sample_lines(e.kind, "    ");
+  case group::cluster:
+    return "cluster:\n" + sample_lines(e.kind, "  ");
   case group::bus:
     return fmt::format("bus:\n  kind: {}\n{}", name, sample_lines(e.kind, "  "));
   case group::source:
@@ -159,6 +163,8 @@ std::vector<entry> entries(const catalogue& kinds) {
       out.push_back({g, s});
   };
   add(group::node, {node_spec()});
+  add(group::nodes, {member_spec()});
+  add(group::cluster, {cluster_spec()});
   add(group::bus, kinds.buses);
   add(group::source, kinds.sources);
   add(group::stream, {stream_spec()});
@@ -173,6 +179,11 @@ const char* heading(group g) {
   switch (g) {
   case group::node:
     return "## Node\n\n`node:` holds these settings.\n";
+  case group::nodes:
+    return "## Nodes\n\nA cluster's file has `nodes:` instead of `node:`, a mapping from names to "
+           "these settings. It needs a Kafka bus.\n";
+  case group::cluster:
+    return "## Cluster\n\n`cluster:` holds these settings.\n";
   case group::bus:
     return "## Bus\n\n`bus:` holds `kind:` and the settings of that kind. Without `bus:` it is the "
            "first one below.\n";
@@ -206,7 +217,7 @@ One YAML file describes what runs. `rtdp check FILE` tells every problem in it w
 This page is generated from the declarations in the code; `rtdp reference KIND` prints one part.
 
 ```yaml
-node:    {name: n1, data_dir: ./data, http: 127.0.0.1:8080}
+node:    {name: n1, data_dir: ./data, http: 127.0.0.1:8080}   # a cluster has nodes: instead
 bus:     {kind: …}          # what lies between sources and flows
 sources: {shop: {kind: …}}  # what is read
 streams: {main: {}}         # who reads the bus for flows

@@ -14,6 +14,8 @@ namespace rtdp::runtime {
 struct environment {
   std::string node;
   std::string data_dir;
+  /// Part of a cluster: another node may take over what this one has at any time.
+  bool clustered = false;
   std::shared_ptr<bus::bus> bus;
   std::shared_ptr<ops::metrics> metrics;
   feedback_actor feedback;

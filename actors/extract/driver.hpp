@@ -57,6 +57,10 @@ class driver {
 public:
   virtual ~driver() = default;
 
+  /// Called before `open` when this node has taken the source from another one: whoever still reads
+  /// it there has no right to any more, and is ended instead of waited for.
+  virtual void take_over() {}
+
   /// Called first, and again after `unavailable`. `position` is the last stored one, empty at the
   /// very first start. Continues exactly there, with the same rows in the same order. A position
   /// that the source no longer has is `rejected` with the reason.

@@ -34,13 +34,15 @@ error extraction::open() {
     return failed;
   if (auto failed = make_topics())
     return failed;
-  auto producer = bus_->make_producer("rtdp-" + settings_.name);
+  auto producer = take_producer();
   if (!producer)
     return producer.error();
   auto held = read_held();
   if (!held)
     return held.error();
   held_id_ = held->last_id;
+  if (auto failed = announce(**producer))
+    return failed;
   if (settings_.make_stages) {
     auto stages = settings_.make_stages();
     if (!stages)
@@ -51,6 +53,8 @@ error extraction::open() {
   collector_.emplace(stored_.next_id, settings_.rows_max);
   // A new driver each time: what a broken one remembers must not leak into the next try.
   driver_ = make_driver_();
+  if (shared_)
+    driver_->take_over();
   if (auto failed = driver_->open(stored_.position))
     return failed;
   if (driver_->replays())
@@ -88,6 +92,33 @@ error extraction::load() {
   return {};
 }
 
+error extraction::save(const source_place& at) {
+  return store_->save("source." + settings_.name,
+                      {{"position", at.position}, {"next_id", std::to_string(at.next_id)}});
+}
+
+result<std::unique_ptr<bus::producer>> extraction::take_producer() {
+  if (!settings_.clustered)
+    return bus_->make_producer("rtdp-" + settings_.name);
+  if (!shared_)
+    shared_.emplace(bus_, settings_.name, settings_.data_dir, settings_.self);
+  return shared_->take(stored_);
+}
+
+/// Whose the source is from now on, before its database is asked: that may take long.
+error extraction::announce(bus::producer& with) {
+  if (!shared_)
+    return {};
+  auto send = [&](const bus::partition& to, const std::string& key, const std::string& value) {
+    return with.send(to, key, value);
+  };
+  if (auto failed = shared_->send_schemas(send))
+    return failed;
+  if (auto failed = shared_->send_place(stored_, send))
+    return failed;
+  return with.flush(flush_timeout);
+}
+
 error extraction::make_topics() {
   for (const auto& topic : settings_.to.topics()) {
     if (auto failed = bus_->create_topic(topic, settings_.to.options()))
@@ -115,8 +146,7 @@ result<bus_tail> extraction::read_held() {
   if (!next)
     return next.error();
   stored_.next_id = *next;
-  if (auto failed = store_->save("source." + settings_.name,
-                                 {{"position", ""}, {"next_id", std::to_string(*next)}}))
+  if (auto failed = save(stored_))
     return failed;
   return bus_tail{};
 }
@@ -132,7 +162,11 @@ error extraction::pass_stages(collector::taken& taken) {
       return failed;
   }
   std::erase_if(taken.batches, [](const ums::batch& b) { return b.rows() == 0; });
-  return {};
+  if (!shared_ || taken.begun.empty())
+    return {};
+  return shared_->send_schemas([this](const auto& to, const auto& key, const auto& value) {
+    return publisher_->put(to, key, value);
+  });
 }
 
 source_progress extraction::progress() const {
@@ -157,8 +191,8 @@ result<step_outcome> extraction::step(std::chrono::milliseconds wait) {
   if (auto failed = publish(taken, outcome))
     return failed;
   if (!taken.position.empty())
-    pending_ = place{std::move(taken.position), taken.next_id};
-  if (pending_ && (!more || taken.settle || publisher_->unflushed_bytes() >= settings_.flush_bytes))
+    pending_ = source_place{std::move(taken.position), taken.next_id};
+  if (must_flush(more, taken))
     if (auto failed = settle())
       return failed;
   if (auto beaten_us = driver_->beaten_us(); beaten_us > beaten_us_) {
@@ -167,6 +201,14 @@ result<step_outcome> extraction::step(std::chrono::milliseconds wait) {
       return failed;
   }
   return outcome;
+}
+
+bool extraction::must_flush(bool more, const collector::taken& taken) const {
+  // A transaction must not wait for the next read, which may take longer than it may live.
+  if (shared_)
+    return pending_ || publisher_->unflushed_bytes() > 0;
+  return pending_ && (!more || taken.settle ||
+                      publisher_->unflushed_bytes() >= settings_.flush_bytes);
 }
 
 error extraction::publish(const collector::taken& taken, step_outcome& outcome) {
@@ -202,13 +244,19 @@ error extraction::publish(const collector::taken& taken, step_outcome& outcome) 
 }
 
 error extraction::settle() {
+  if (shared_ && pending_) {
+    auto failed =
+        shared_->send_place(*pending_, [this](const auto& to, const auto& key, const auto& value) {
+          return publisher_->put(to, key, value);
+        });
+    if (failed)
+      return failed;
+  }
   if (auto failed = publisher_->flush(flush_timeout))
     return failed;
   if (!pending_)
     return {};
-  if (auto failed = store_->save(
-          "source." + settings_.name,
-          {{"position", pending_->position}, {"next_id", std::to_string(pending_->next_id)}}))
+  if (auto failed = save(*pending_))
     return failed;
   stored_us_ = now_us();
   stored_ = std::move(*pending_);

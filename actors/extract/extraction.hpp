@@ -3,10 +3,14 @@
 ///
 /// The order is the promise: rows are durable on the bus before their position is stored, and the
 /// position is stored before the source may forget its log.
+///
+/// In a cluster the position is stored on the bus first, in one transaction with the rows, and
+/// whatever another node has stored there is gone on from; see shared_place.hpp.
 #pragma once
 
 #include "actors/extract/driver.hpp"
 #include "actors/extract/publisher.hpp"
+#include "actors/extract/shared_place.hpp"
 #include "actors/extract/stage.hpp"
 #include "runtime/bus/bus.hpp"
 #include "runtime/core/error.hpp"
@@ -37,6 +41,9 @@ struct extraction_settings {
   bool hide_position = false;
   /// A row that cannot go on stops the source instead of becoming a dead letter.
   bool strict = false;
+  /// Another node may take the source over at any time: `self` is who has it here.
+  bool clustered = false;
+  shared_place::owner self = {};
   /// Makes what rows pass on their way to the bus, in this order. May be empty.
   std::function<result<std::vector<std::unique_ptr<stage>>>()> make_stages = {};
 };
@@ -62,7 +69,8 @@ public:
 
   /// Loads the stored position and opens topic, producer and driver; also after any error of
   /// `step`, since it is then unknown what reached the bus: everything behind the stored position
-  /// is read again.
+  /// is read again. `fenced`: another node runs the source. Any other call that is `fenced` does not
+  /// know that yet: open again.
   error open();
 
   /// Reads for up to `wait`, publishes, and when nothing more is waiting, flushes and stores.
@@ -91,12 +99,13 @@ public:
   const extraction_settings& settings() const { return settings_; }
 
 private:
-  struct place {
-    std::string position;
-    int64_t next_id = 1;
-  };
   error load();
   error make_topics();
+  /// In a cluster also what the bus holds of the source.
+  result<std::unique_ptr<bus::producer>> take_producer();
+  error save(const source_place& at);
+  error announce(bus::producer& with);
+  bool must_flush(bool more, const collector::taken& taken) const;
   /// What the bus holds behind the stored position. Stores where the source begins, so that the
   /// next run knows it.
   result<bus_tail> read_held();
@@ -116,14 +125,16 @@ private:
   std::optional<publisher> publisher_;
   std::optional<state::checkpoint_store> store_;
   std::optional<state::dead_letter_store> dead_letters_;
-  place stored_;
+  /// Of a cluster.
+  std::optional<shared_place> shared_;
+  source_place stored_;
   /// Time of the last marks that a row of the heartbeat table brought.
   int64_t beaten_us_ = 0;
   int64_t stored_us_ = 0;
   /// The highest id that the bus held behind the position when the source was opened.
   int64_t held_id_ = 0;
   /// Published, not yet durable.
-  std::optional<place> pending_;
+  std::optional<source_place> pending_;
 };
 
 } // namespace rtdp::extract

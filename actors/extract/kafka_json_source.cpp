@@ -155,7 +155,11 @@ error kafka_json_driver::read(collector& out, milliseconds wait) {
       return failed;
   idle_ = now - last_message_ >= silence ||
           std::all_of(ends_.begin(), ends_.end(),
-                      [&](const auto& end) { return next_[end.first] >= end.second; });
+                      [&](const auto& end) {
+                        // An offset behind the last message may be a mark of a transaction.
+                        return std::max(next_[end.first], reader_->position(end.first)) >=
+                               end.second;
+                      });
   if (idle_)
     complete_until_us_ = before;
   return {};

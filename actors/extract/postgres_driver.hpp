@@ -28,6 +28,7 @@ public:
 
   postgres_driver(std::string name, settings s) : name_(std::move(name)), set_(std::move(s)) {}
 
+  void take_over() override { set_.take_over = true; }
   error open(const std::string& position) override;
   error read(collector& out, std::chrono::milliseconds wait) override;
   error confirm(const std::string& position) override;

@@ -34,6 +34,19 @@ void warn_unidentified(const settings& set, const std::vector<captured_table>& t
               quoted(t.name), set.publication);
 }
 
+/// The slot; in a cluster without the reader that it had on another node.
+result<std::optional<slot_state>> find_free_slot(connection& catalog, const settings& set) {
+  auto slot = find_slot(catalog, set.slot);
+  if (!slot || !*slot || (*slot)->active_pid == 0 || !set.take_over)
+    return slot;
+  ops::logger("source." + set.name)
+      ->info("ending PID {}, {}, which reads slot {} for the node that had the source",
+             (*slot)->active_pid, (*slot)->reader, set.slot);
+  if (auto failed = end_reader(catalog, set.slot))
+    return failed;
+  return find_slot(catalog, set.slot);
+}
+
 /// Takes the slot over from what was stored, or from nothing.
 error settle_slot(connection& catalog, connection& replication, const settings& set,
                   const std::optional<slot_state>& slot, bool had_position, place& out,
@@ -114,7 +127,7 @@ result<place> find_place(connection& catalog, connection& replication, const set
   if (!tables)
     return tables.error();
   out.tables = std::move(*tables);
-  auto slot = find_slot(catalog, set.slot);
+  auto slot = find_free_slot(catalog, set);
   if (!slot)
     return slot.error();
   bool anew = false;

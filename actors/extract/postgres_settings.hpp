@@ -26,6 +26,8 @@ struct settings {
   bool create = true, initial = true;
   /// After a lost position: begin anew.
   bool resnapshot = false;
+  /// Of a cluster: whoever else reads the slot is ended.
+  bool take_over = false;
   std::chrono::milliseconds heartbeat{}, status{};
   snapshot_settings chunks = {};
   /// Empty: marks go by the clock.

@@ -13,6 +13,7 @@ using namespace std::chrono_literals;
 
 /// A slot waits for transactions that run when it is made.
 constexpr auto slot_timeout = 60s;
+constexpr auto end_timeout = 5s;
 
 /// Where the server's history left the line `from`, by the text of its history file: a line each of
 /// "<timeline> <tab> <log position> <tab> <reason>". Empty: it never was on that line.
@@ -115,6 +116,24 @@ result<std::optional<slot_state>> find_slot(connection& c, const std::string& na
                                   .active_pid = number<int32_t>(r[4]),
                                   .reader = r[6].value_or(""),
                                   .lost = r[5] == "lost"});
+}
+
+error end_reader(connection& c, const std::string& name) {
+  auto ended = c.query("select pg_terminate_backend(active_pid) from pg_replication_slots "
+                       "where slot_name = $1 and active_pid is not null",
+                       {name});
+  if (!ended)
+    return unavailable("slot " + name + ": its reader cannot be ended: " + ended.error().text());
+  // The server looks now and then whether it should end.
+  for (auto until = std::chrono::steady_clock::now() + end_timeout;
+       std::chrono::steady_clock::now() < until;) {
+    auto active = c.query("select 1 from pg_replication_slots, pg_sleep(0.02) "
+                          "where slot_name = $1 and active_pid is not null",
+                          {name});
+    if (!active || active->empty())
+      return active ? error{} : active.error();
+  }
+  return unavailable("slot " + name + ": its reader does not end");
 }
 
 result<std::string> why_lost(connection& c, connection& replication, const slot_names& names,

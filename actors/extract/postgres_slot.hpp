@@ -34,6 +34,10 @@ struct slot_state {
 /// Empty: there is no such slot. Rejects one that cannot be ours.
 result<std::optional<slot_state>> find_slot(connection& c, const std::string& name);
 
+/// Ends the session that reads the slot, and waits up to 5 s until it is gone. `unavailable` when
+/// it is not, or when the server does not let us.
+error end_reader(connection& c, const std::string& name);
+
 struct slot_names {
   std::string slot, publication;
 };

@@ -155,6 +155,13 @@ error publisher::send_parts(const stream& s, size_t partition, const ums::slice&
   return send(s, partition, {&b, rows.first + half, rows.count - half}, bad);
 }
 
+error publisher::put(const bus::partition& to, std::string_view key, std::string_view value) {
+  if (auto failed = producer_->send(to, key, value))
+    return failed;
+  unflushed_bytes_ += key.size() + value.size();
+  return {};
+}
+
 error publisher::flush(std::chrono::milliseconds timeout) {
   if (unflushed_bytes_ == 0)
     return {};

@@ -39,6 +39,9 @@ public:
   /// `bad`, with its message as far as there is one, so that a replay can apply it.
   error publish(const ums::slice& rows, std::vector<bad_row>& bad);
 
+  /// Queues a message that is no row, with the rows before it.
+  error put(const bus::partition& to, std::string_view key, std::string_view value);
+
   /// Returns when everything queued is durable.
   error flush(std::chrono::milliseconds timeout);
 

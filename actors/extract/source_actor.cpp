@@ -77,9 +77,11 @@ void tell_snapshots(self_pointer self) {
 /// Tries again later, or ends for good.
 void failed(self_pointer self, const error& e) {
   auto& s = self->state;
+  // Only opening finds out whether another node has taken the source.
+  bool again = e == ec::unavailable || (e == ec::fenced && s.opened);
   s.opened = false;
   s.env.metrics->errors({.source = s.work->settings().name}).Increment();
-  if (!(e == ec::unavailable)) {
+  if (!again) {
     self->quit(runtime::to_caf(e));
     return;
   }
@@ -178,7 +180,8 @@ caf::result<bool> snapshot(self_pointer self, const runtime::snapshot_order& ord
 
 void stop(self_pointer self) {
   if (self->state.opened)
-    if (auto e = self->state.work->finish())
+    // Fenced: what was in flight is another node's to publish.
+    if (auto e = self->state.work->finish(); e && !(e == ec::fenced))
       return self->quit(runtime::to_caf(e));
   tell(self, "stopped", "");
   self->quit();

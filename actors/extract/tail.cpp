@@ -1,5 +1,6 @@
 #include "actors/extract/tail.hpp"
 
+#include "actors/extract/bus_parts.hpp"
 #include "runtime/core/time.hpp"
 #include "runtime/ums/codec.hpp"
 
@@ -9,51 +10,13 @@ namespace rtdp::extract {
 
 namespace {
 
-using namespace std::chrono_literals;
-
 /// A first look at each partition; most often it ends there, at a mark.
 constexpr int64_t first_window = 64;
-/// How long the bus may be silent while it holds more.
-constexpr auto silence_max = 5s;
-constexpr size_t poll_bytes = 16 << 20;
 /// More than the rows that one run can publish without storing a position: `flush_bytes` of the
 /// smallest rows, and one full collector.
 constexpr int64_t unstored_ids_max = 4'000'000;
 
-/// A part of a partition: messages from `first` up to `end`, without it.
-using parts = std::map<bus::partition, bus::range>;
-
-/// Hands each message of the parts to `take(partition, message)`.
-template<class F>
-error read_parts(bus::bus& bus, const std::string& client, const parts& wanted, F take) {
-  auto reader = bus.make_reader(client);
-  if (!reader)
-    return reader.error();
-  std::map<bus::partition, int64_t> from;
-  for (const auto& [p, part] : wanted)
-    from[p] = part.first;
-  if (auto failed = (*reader)->assign(from))
-    return failed;
-  auto open = wanted;
-  std::vector<bus::message> messages;
-  while (!open.empty()) {
-    messages.clear();
-    if (auto failed = (*reader)->poll(silence_max, poll_bytes, messages))
-      return failed;
-    if (messages.empty())
-      return unavailable("the bus does not give the last messages of " +
-                         open.begin()->first.text());
-    for (const auto& m : messages) {
-      bus::partition p{*m.topic, m.index};
-      auto end = wanted.at(p).end;
-      if (m.offset < end)
-        take(p, m);
-      if (m.offset + 1 >= end)
-        open.erase(p);
-    }
-  }
-  return {};
-}
+using parts = bus_parts;
 
 result<parts> held(bus::bus& bus, const std::set<std::string>& topics) {
   parts all;
@@ -174,21 +137,31 @@ result<int64_t> id_behind(bus::bus& bus, const std::string& client,
   auto all = held(bus, topics);
   if (!all)
     return all.error();
+  search what(1);
+  std::set<bus::partition> seen;
+  auto rest = *all;
+  // Further and further back, because a part may hold nothing but what was never committed.
+  for (auto window = first_window;; window *= 4) {
+    parts now;
+    for (auto& [p, part] : rest)
+      if (seen.count(p) == 0 && part.first < part.end) {
+        now[p] = {std::max(part.first, part.end - window), part.end};
+        part.end = now[p].first;
+      }
+    if (now.empty())
+      break;
+    if (auto failed = read_parts(bus, client, now, [&](const auto& p, const auto& m) {
+          seen.insert(p);
+          what.take(p, m);
+        }))
+      return failed;
+  }
   int64_t next = 1;
-  parts last;
   for (const auto& [p, part] : *all)
-    if (part.first < part.end)
-      last[p] = {std::max(part.first, part.end - first_window), part.end};
-    else if (part.end > 0)
+    if (seen.count(p) == 0 && part.end > 0)
       // Retention took the ids with the rows. Microseconds since 1970 are above any count of rows.
       next = std::max(next, now_us());
-  if (last.empty())
-    return next;
-  search what(1);
-  if (auto failed =
-          read_parts(bus, client, last, [&](const auto& p, const auto& m) { what.take(p, m); }))
-    return failed;
-  return std::max(next, what.done().last_id + unstored_ids_max);
+  return seen.empty() ? next : std::max(next, what.done().last_id + unstored_ids_max);
 }
 
 } // namespace rtdp::extract

@@ -60,15 +60,14 @@ bool has_system_columns(const ums::schema& s) {
 
 /// Rows that are to go from the target: deletes, and updates that did not come out.
 std::vector<size_t> gone(const ums::batch& in, const ums::batch& out,
-                         const std::vector<runtime::unfit_row>& unfit) {
+                         const std::vector<int64_t>& unfit) {
   std::vector<size_t> rows;
   std::unordered_set<int64_t> kept;
   if (has_op(in, 'u')) {
     auto ids = out.ids();
     kept.insert(ids.begin(), ids.end());
     // A row that could not be computed is a dead letter, not a delete.
-    for (const auto& row : unfit)
-      kept.insert(in.ids()[row.index]);
+    kept.insert(unfit.begin(), unfit.end());
   }
   for (size_t row = 0; row < in.rows(); ++row)
     if (auto op = in.op(row); op == 'd' || (op == 'u' && !kept.count(in.ids()[row])))
@@ -76,7 +75,85 @@ std::vector<size_t> gone(const ums::batch& in, const ums::batch& out,
   return rows;
 }
 
+/// Deletes of the keys of some rows.
+result<ums::batch_ptr> deletes_of(const ums::batch& rows, const std::vector<size_t>& which,
+                                  const std::vector<std::string>& keys) {
+  auto schema = std::make_shared<ums::schema>();
+  schema->name = rows.schema->name;
+  schema->batch_id = rows.schema->batch_id;
+  std::vector<size_t> columns = {0, 1, 2};
+  for (const auto& key : keys) {
+    auto at = rows.schema->find(key);
+    if (!at)
+      return rejected("key column " + key + " is not a column of " + schema->name.text() +
+                      ": a delete could not be applied. Keep the source's key under its own name "
+                      "in the step, or use mutation: i");
+    columns.push_back(*at);
+  }
+  for (auto c : columns)
+    schema->fields.push_back(rows.schema->fields[c]);
+  ums::batch b{schema, rows.kind};
+  for (auto row : which)
+    for (size_t c = 0; c < columns.size(); ++c)
+      if (c == 2)
+        b.columns[c].append_text("d");
+      else
+        b.columns[c].append(rows.columns[columns[c]], row, 1);
+  return ums::batch_ptr{std::make_shared<const ums::batch>(std::move(b))};
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string out;
+  for (const auto& name : names)
+    out += (out.empty() ? "" : ", ") + name;
+  return out.empty() ? "none" : out;
+}
+
 } // namespace
+
+pipeline::pipeline(pipeline_settings settings, std::vector<std::unique_ptr<step>> steps,
+                   std::unique_ptr<step_state> state)
+    : settings_(std::move(settings)), steps_(std::move(steps)), state_(std::move(state)) {
+  std::string layout;
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    auto* remembers = steps_[i]->with_state();
+    if (remembers)
+      layout += std::to_string(i + 1) + ": " + remembers->layout() + "; ";
+    if (!remembers && !stages_.empty() && !stages_.back().with_state)
+      ++stages_.back().end;
+    else
+      stages_.push_back({i, i + 1, remembers});
+  }
+  for (size_t i = stages_.size(); i-- > 1;)
+    stages_[i - 1].is_counted = stages_[i].is_counted || counts_rows(stages_[i]);
+  if (state_)
+    state_->set_layout(std::move(layout));
+}
+
+bool pipeline::counts_rows(const stage& s) { return s.with_state && s.with_state->counts_rows(); }
+
+result<bool> pipeline::restore_state(std::chrono::milliseconds limit) {
+  if (!state_)
+    return true;
+  // A rewound flow knows no ids either.
+  if (progress_.state == state::state_point{} && !progress_.ids.empty())
+    return rejected("the flow has applied rows without the steps that remember them; `rtdp flow "
+                    "NAME rewind` lets these see all rows");
+  auto there = state_->restore(progress_.state, limit);
+  if (there && *there)
+    for (const auto& s : stages_)
+      if (s.with_state)
+        s.with_state->attach(state_->place(uint8_t(s.first)));
+  return there;
+}
+
+result<bool> pipeline::catch_up(std::chrono::milliseconds limit) {
+  return state_ ? state_->catch_up(limit) : result<bool>{true};
+}
+
+error pipeline::committed(const state::progress& stored) {
+  return state_ ? state_->committed(stored.state) : error{};
+}
 
 bool pipeline::take_truncate(const runtime::delivery& d) {
   const auto name = d.data->schema->name.text();
@@ -97,8 +174,10 @@ bool pipeline::take_sweep(const runtime::delivery& d) {
     auto of = ums::ns::parse(applied.first.substr(0, applied.first.find(' ')));
     return of && any_version(*of) != any_version(name);
   });
-  if (!settings_.deletes_follow || others || !d.data->find(ums::before_name) ||
-      id <= done_before(d))
+  // A step that counts rows knows of each which table it is from.
+  bool is_counted = std::any_of(stages_.begin(), stages_.end(), counts_rows);
+  bool is_for_target = is_counted || (settings_.deletes_follow && !others);
+  if (!is_for_target || !d.data->find(ums::before_name) || id <= done_before(d))
     return false;
   if (!d.partition.empty())
     progress_.apply(name.text(), d.partition, id);
@@ -127,113 +206,153 @@ int64_t pipeline::done_before(const runtime::delivery& d) const {
 }
 
 result<std::vector<runtime::write_order>> pipeline::process(const runtime::delivery& d) {
-  orders out;
   const auto before = progress_;
-  if (!d.partition.empty())
-    progress_.offsets[d.partition] = d.next_offset;
+  auto out = apply(d);
+  if (!out) {
+    progress_ = before;
+    if (state_)
+      state_->rollback();
+    return out;
+  }
+  if (state_ && !out->empty()) {
+    // In front of the first row of the batch: what a target holds of it has a record here.
+    out->front().changelog = state_->commit();
+    bool changed = out->front().changelog != nullptr;
+    if (changed)
+      progress_.state = state_->point();
+    for (auto& order : *out)
+      order.whole = changed;
+  }
+  for (auto& order : *out)
+    order.before = order.after = before;
+  if (!out->empty())
+    out->back().after = progress_;
+  return out;
+}
+
+result<pipeline::orders> pipeline::apply(const runtime::delivery& d) {
+  orders out;
+  auto rows = d.data;
+  // Never back: what was read ahead of a hand-over may lie before what the other node applied.
+  if (!d.partition.empty()) {
+    auto& offset = progress_.offsets[d.partition];
+    offset = std::max(offset, d.next_offset);
+  }
   const auto name = d.data->schema->name.text();
   if (d.data->kind == ums::protocol::increment_truncate) {
-    if (!take_truncate(d))
-      return out;
-    out.emplace_back().data = d.data;
+    if (take_truncate(d))
+      if (auto failed = transform(d.data, out))
+        return failed;
   } else if (d.data->kind == ums::protocol::increment_sweep) {
-    if (!take_sweep(d))
-      return out;
-    out.emplace_back().data = d.data;
+    if (take_sweep(d))
+      if (auto failed = transform(d.data, out))
+        return failed;
   } else if (d.data->carries_rows() && d.data->rows() > 0) {
     if (!has_system_columns(*d.data->schema))
       return rejected("namespace " + name +
                       ": the first three columns must be ums_id_, ums_ts_ "
                       "and ums_op_; without them rows cannot be told apart");
-    auto rows = wanted_rows(d.data, done_before(d));
+    rows = wanted_rows(d.data, done_before(d));
     if (rows->rows() == 0)
       return out;
     // A replayed dead letter is behind what its partition has brought since.
     if (!d.partition.empty())
       progress_.apply(name, d.partition, rows->ids().back());
-    if (auto failed = transform(rows, out)) {
-      progress_ = before;
+    if (auto failed = transform(rows, out))
       return failed;
-    }
-    for (auto& order : out) {
+  }
+  // Rows that a step made of a truncate have that for their origin.
+  for (auto& order : out)
+    if (order.data ? order.data->carries_rows() : d.data->carries_rows()) {
       order.origin = d;
       order.origin.data = rows;
     }
-  }
-  for (auto& order : out)
-    order.before = order.after = before;
-  if (!out.empty())
-    out.back().after = progress_;
   return out;
 }
 
-bool pipeline::deletes_pass_by() {
-  return settings_.deletes_follow &&
-         std::all_of(steps_.begin(), steps_.end(), [](auto& s) { return s->row_wise(); });
+bool pipeline::deletes_pass_by(const stage& s) {
+  return (settings_.deletes_follow || s.is_counted) &&
+         std::all_of(steps_.begin() + int64_t(s.first), steps_.begin() + int64_t(s.end),
+                     [](auto& step) { return step->row_wise(); });
 }
 
 error pipeline::transform(const ums::batch_ptr& rows, orders& out) {
-  if (steps_.empty()) {
-    out.emplace_back().data = rows;
-    return {};
+  passage p{*rows, rows->schema->keys(), {rows}};
+  for (const auto& s : stages_) {
+    batches next;
+    if (s.with_state) {
+      if (auto failed = run_stateful(s, p, next))
+        return failed;
+    } else {
+      for (const auto& b : p.rows)
+        if (auto failed = run_stateless(s, b, p, next))
+          return failed;
+    }
+    p.rows = std::move(next);
   }
-  if (!deletes_pass_by()) {
-    auto& order = out.emplace_back();
-    auto computed = run_steps(rows, order.unfit);
-    if (!computed)
-      return computed.error();
-    order.data = *computed;
-    return {};
-  }
-  runtime::write_order changes;
-  auto changed =
-      has_op(*rows, 'd') ? filtered(rows, [&](size_t row) { return rows->op(row) != 'd'; }) : rows;
-  changes.data = changed;
-  if (changed->rows() > 0) {
-    auto computed = run_steps(changed, changes.unfit);
-    if (!computed)
-      return computed.error();
-    changes.data = *computed;
-    for (auto& row : changes.unfit)
-      row.index = ums::row_of_id(*rows, changed->ids()[row.index]).value_or(0);
-  }
-  // A sink takes the two in any order: what counts is the higher ums_id_ of a key.
-  if (auto which = gone(*rows, *changes.data, changes.unfit); !which.empty()) {
-    auto deletes = deletes_of(*rows, which);
-    if (!deletes)
-      return deletes.error();
-    out.emplace_back().data = *deletes;
-  }
-  if (changes.data->rows() > 0 || !changes.unfit.empty() || out.empty())
-    out.push_back(std::move(changes));
+  // A sink takes them in any order: what counts is the higher ums_id_ of a key.
+  for (auto& b : p.rows)
+    if (b->rows() > 0)
+      out.emplace_back().data = std::move(b);
+  // Rows that could not be computed go with the changes, and there may be none but deletes.
+  bool has_changes = !out.empty() && !(out.back().data->carries_rows() &&
+                                       out.back().data->op(0) == 'd');
+  if (out.empty() || (!has_changes && !p.unfit.empty()))
+    out.emplace_back().data = std::make_shared<const ums::batch>(rows->schema, rows->kind);
+  out.back().unfit = std::move(p.unfit);
   return {};
 }
 
-result<ums::batch_ptr> pipeline::deletes_of(const ums::batch& rows,
-                                            const std::vector<size_t>& which) const {
-  auto keys = settings_.keys.empty() ? rows.schema->keys() : settings_.keys;
-  auto schema = std::make_shared<ums::schema>();
-  schema->name = rows.schema->name;
-  schema->batch_id = rows.schema->batch_id;
-  std::vector<size_t> columns = {0, 1, 2};
-  for (const auto& key : keys) {
-    auto at = rows.schema->find(key);
-    if (!at)
-      return rejected("key column " + key + " is not a column of " + schema->name.text() +
-                      ": a delete could not be applied. Keep the source's key under its own name "
-                      "in the step, or use mutation: i");
-    columns.push_back(*at);
+error pipeline::run_stateful(const stage& s, passage& p, batches& out) {
+  auto place = "step " + std::to_string(s.first + 1);
+  for (const auto& b : p.rows)
+    if (counts_rows(s) && b->carries_rows() && b->schema->keys() != p.keys)
+      return rejected(place + ": the steps before it must keep the key of the rows (" +
+                      joined(p.keys) + ") under its own name, found: " +
+                      joined(b->schema->keys()));
+  std::vector<refused_row> refused;
+  if (auto failed = s.with_state->take(p.rows, out, refused))
+    return failed.in(place);
+  for (auto& row : refused)
+    p.unfit.push_back({ums::row_of_id(p.origin, row.ums_id).value_or(0), place + ": " + row.reason});
+  if (counts_rows(s) && !out.empty())
+    p.keys = out.front()->schema->keys();
+  return {};
+}
+
+error pipeline::run_stateless(const stage& s, const ums::batch_ptr& rows, passage& p,
+                              batches& out) {
+  if (!rows->carries_rows()) {
+    out.push_back(rows);
+    return {};
   }
-  for (auto c : columns)
-    schema->fields.push_back(rows.schema->fields[c]);
-  ums::batch b{schema, rows.kind};
-  for (auto row : which)
-    for (size_t c = 0; c < columns.size(); ++c)
-      if (c == 2)
-        b.columns[c].append_text("d");
-      else
-        b.columns[c].append(rows.columns[columns[c]], row, 1);
-  return ums::batch_ptr{std::make_shared<const ums::batch>(std::move(b))};
+  if (!deletes_pass_by(s)) {
+    auto computed = run_steps(s, rows, p);
+    if (!computed)
+      return computed.error();
+    out.push_back(*computed);
+    return {};
+  }
+  auto changed =
+      has_op(*rows, 'd') ? filtered(rows, [&](size_t row) { return rows->op(row) != 'd'; }) : rows;
+  p.unfit_ids.clear();
+  auto changes = changed;
+  if (changed->rows() > 0) {
+    auto computed = run_steps(s, changed, p);
+    if (!computed)
+      return computed.error();
+    changes = *computed;
+  }
+  if (auto which = gone(*rows, *changes, p.unfit_ids); !which.empty()) {
+    auto deletes =
+        deletes_of(*rows, which, s.is_counted || settings_.keys.empty() ? p.keys : settings_.keys);
+    if (!deletes)
+      return deletes.error();
+    out.push_back(*deletes);
+  }
+  if (changes->rows() > 0)
+    out.push_back(changes);
+  return {};
 }
 
 bool pipeline::may_lack_columns(const ums::batch& rows) {
@@ -244,31 +363,33 @@ bool pipeline::may_lack_columns(const ums::batch& rows) {
   return whole == 0 || rows.schema->fields.size() < whole;
 }
 
-result<ums::batch_ptr> pipeline::run_steps(const ums::batch_ptr& rows,
-                                           std::vector<runtime::unfit_row>& unfit) {
+result<ums::batch_ptr> pipeline::run_steps(const stage& s, const ums::batch_ptr& rows,
+                                           passage& p) {
   bool partial = may_lack_columns(*rows);
   auto current = rows;
-  for (size_t i = 0; i < steps_.size() && current->rows() > 0; ++i) {
+  // An id of a step's own making belongs to no row: the first one stands for it.
+  auto origin_of = [&](int64_t id) {
+    p.unfit_ids.push_back(id);
+    return ums::row_of_id(p.origin, id).value_or(0);
+  };
+  for (size_t i = s.first; i < s.end && current->rows() > 0; ++i) {
     auto place = "step " + std::to_string(i + 1);
     bad_rows bad;
     auto next = steps_[i]->apply(current, bad);
     if (!next && next.error() == ec::rejected && partial) {
       // The step needs a value that the source's log left out: these rows wait for a person.
       for (auto id : current->ids())
-        unfit.push_back({ums::row_of_id(*rows, id).value_or(0),
-                         place +
-                             ": the log did not carry every column (an unchanged TOAST "
-                             "value; REPLICA IDENTITY FULL sends it): " +
-                             next.error().text()});
+        p.unfit.push_back({origin_of(id),
+                           place +
+                               ": the log did not carry every column (an unchanged TOAST "
+                               "value; REPLICA IDENTITY FULL sends it): " +
+                               next.error().text()});
       return ums::batch_ptr{std::make_shared<const ums::batch>(rows->schema, rows->kind)};
     }
     if (!next)
       return next.error().in(place);
-    for (auto& row : bad.rows) {
-      // An id of the step's own making belongs to no row: the first one stands for it.
-      auto at = ums::row_of_id(*rows, current->ids()[row.index]).value_or(0);
-      unfit.push_back({at, place + ": " + row.reason});
-    }
+    for (auto& row : bad.rows)
+      p.unfit.push_back({origin_of(current->ids()[row.index]), place + ": " + row.reason});
     current = std::move(*next);
   }
   return current;

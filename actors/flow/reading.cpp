@@ -318,7 +318,9 @@ result<int64_t> reading::messages_behind(const std::string& flow) {
         ranges[p.topic] = std::move(*r);
       }
       if (const auto& held = ranges[p.topic]; size_t(p.index) < held.size())
-        behind += std::max<int64_t>(0, held[size_t(p.index)].end - next);
+        // Behind the last message there may be entries that are none: the reader knows.
+        behind += std::max<int64_t>(0, held[size_t(p.index)].end -
+                                           std::max(next, g->reader->position(p)));
     }
   }
   return behind;

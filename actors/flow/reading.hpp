@@ -59,7 +59,8 @@ public:
 
   /// Reads once where there is room, waiting up to `wait` in all for something to come.
   error read(std::chrono::milliseconds wait);
-  /// True when `read` would read: a reader has room, or a flow that can take no more holds up another.
+  /// True when `read` would read: every queue of some reader has room, or a flow of it waits for
+  /// another one and is to have a reader of its own.
   bool wants_to_read() const;
 
   /// The next batch for a flow, or null data. Small batches that have piled up come as one.

@@ -22,9 +22,14 @@ struct bad_rows {
   std::vector<row> rows;
 };
 
+class stateful_step;
+
 class step {
 public:
   virtual ~step() = default;
+
+  /// Itself, when it remembers rows of earlier batches (stateful_step.hpp).
+  virtual stateful_step* with_state() { return nullptr; }
 
   /// Checks the step against the schema of its input and returns the schema of its output.
   /// `rejected` names the place in the step's text ("line 1, column 14: …").
@@ -47,6 +52,8 @@ struct kind {
   std::unique_ptr<step> (*make)(const config::section& settings);
   /// Checks what can be checked without a schema (syntax); the reason with its position.
   error (*check)(const config::section& settings);
+  /// Its steps are `stateful_step`s: they keep something on disk.
+  bool stateful = false;
 };
 
 /// All kinds, in the order of steps.def.

@@ -1,7 +1,6 @@
 #include "actors/flow/stream_actor.hpp"
 
 #include "runtime/caf_error.hpp"
-#include "runtime/core/time.hpp"
 
 namespace rtdp::flow {
 
@@ -12,11 +11,11 @@ using self_pointer = runtime::stream_actor::stateful_pointer<stream_state>;
 
 /// How long a read waits for the first message; credit and joining wait as long at most.
 constexpr auto read_wait = 20ms;
-constexpr int64_t tell_interval_us = 1'000'000;
+constexpr auto tell_interval = 1s;
 
 void tell(self_pointer self, std::string state, std::string reason = "") {
   auto& s = self->state;
-  s.told_us = now_us();
+  s.told = self->clock().now();
   s.known.state = std::move(state);
   s.known.reason = std::move(reason);
   s.known.figures["rows_in"] = int64_t(s.work->rows());
@@ -47,7 +46,7 @@ void hand_out(self_pointer self) {
       --m.credit;
       self->send(m.flow, runtime::atom::deliver_v,
                  runtime::delivery{b.data, b.partition, b.first_offset, b.next_offset, b.bus_us,
-                                   b.read_us});
+                                   b.read_us, m.ticket});
     }
 }
 
@@ -68,7 +67,7 @@ void read(self_pointer self) {
     return self->quit(runtime::to_caf(e));
   }
   hand_out(self);
-  if (now_us() - s.told_us > tell_interval_us)
+  if (self->clock().now() - s.told > tell_interval)
     tell(self, "running");
   read_again(self);
 }
@@ -86,7 +85,7 @@ void join(self_pointer self, const caf::strong_actor_ptr& flow, const runtime::s
     return;
   }
   self->monitor(handle);
-  s.members[wish.flow] = {handle, wish.credit, wish.credit};
+  s.members[wish.flow] = {handle, wish.credit, wish.credit, wish.ticket};
   read_again(self);
 }
 

@@ -8,6 +8,7 @@
 
 #include <caf/typed_event_based_actor.hpp>
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@ struct stream_state {
     runtime::flow_actor flow;
     uint32_t credit = 0;
     uint32_t full_credit = 0;
+    uint32_t ticket = 0;
   };
 
   runtime::environment env;
@@ -28,7 +30,8 @@ struct stream_state {
   runtime::report known;
   /// True while an (atom::read) is on its way.
   bool read_pending = false;
-  int64_t told_us = 0;
+  /// When it last said how it is.
+  std::chrono::steady_clock::time_point told;
   static inline constexpr const char* name = "stream";
 };
 

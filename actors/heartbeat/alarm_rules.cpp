@@ -1,7 +1,7 @@
 #include "actors/heartbeat/alarm_rules.hpp"
 
 #include "config/scalar.hpp"
-#include "runtime/ops/cli_tables.hpp"
+#include "runtime/ops/cli_layout.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -25,13 +25,27 @@ void log_change(const runtime::report& r) {
     log->info(text);
 }
 
+void show(self_pointer self, const runtime::report& r) {
+  for (auto state : ops::all_states)
+    self->state.metrics->component_state({r.component + "." + r.name, ops::to_string(state)})
+        .Set(r.state == ops::to_string(state));
+}
+
+caf::actor_id teller(self_pointer self) {
+  const auto& sender = self->current_sender();
+  return sender ? sender->id() : caf::invalid_actor_id;
+}
+
 void merge(self_pointer self, const runtime::report& news) {
   auto& reports = self->state.reports;
+  if (self->state.unheard.contains(teller(self)))
+    return;
   // "As before" says nothing of a component that was never told: a table that left the file while
   // its last marks were still on the bus.
   if (news.state.empty() && !reports.contains({news.component, news.name}))
     return;
   auto& known = reports[{news.component, news.name}];
+  self->state.tellers[{news.component, news.name}] = teller(self);
   bool changed = !news.state.empty() && (known.state != news.state || known.reason != news.reason);
   known.component = news.component;
   known.name = news.name;
@@ -49,10 +63,47 @@ void merge(self_pointer self, const runtime::report& news) {
     return;
   known.figures["since_us"] = now_us();
   log_change(known);
-  for (auto state : ops::all_states)
-    self->state.metrics
-        ->component_state({known.component + "." + known.name, ops::to_string(state)})
-        .Set(known.state == ops::to_string(state));
+  show(self, known);
+}
+
+/// Its metrics stay, as Prometheus expects of a series, but no state of it is 1 any more and nothing
+/// is behind here.
+void drop(self_pointer self, const std::string& component, const std::string& name) {
+  auto& s = self->state;
+  const auto* owner = component == "flow" ? "flow" : "source";
+  for (auto at = s.reports.begin(); at != s.reports.end();) {
+    auto& [key, r] = *at;
+    bool is_part = (r.component == "sink" || r.component == "table") &&
+                   r.texts.contains(owner) && r.texts.at(owner) == name;
+    if (!is_part && key != feedback_state::key{component, name}) {
+      ++at;
+      continue;
+    }
+    if (auto told = s.tellers.find(key); is_part && told->second != caf::invalid_actor_id)
+      s.unheard.insert(told->second);
+    s.tellers.erase(key);
+    r.state.clear();
+    show(self, r);
+    at = s.reports.erase(at);
+  }
+  if (component == "flow")
+    for (auto* gauge :
+         {&s.metrics->lag_rows({.flow = name}), &s.metrics->lag_seconds({.flow = name}),
+          &s.metrics->queue_rows({.flow = name})})
+      gauge->Set(0);
+  ops::logger(component + "." + name)->info("has left this node");
+}
+
+/// As it is told to whoever lists: with the latency that only the histogram of this node knows.
+runtime::report listed(self_pointer self, runtime::report r) {
+  if (r.component != "flow")
+    return r;
+  auto latency = ops::counts(self->state.metrics->end_to_end_latency({r.name}));
+  if (auto p50 = ops::quantile(latency, 0.5))
+    r.figures["latency_p50_us"] = int64_t(*p50 * 1e6);
+  if (auto p99 = ops::quantile(latency, 0.99))
+    r.figures["latency_p99_us"] = int64_t(*p99 * 1e6);
+  return r;
 }
 
 } // namespace
@@ -62,10 +113,13 @@ runtime::feedback_actor::behavior_type feedback_actor(self_pointer self,
   self->state.metrics = std::move(metrics);
   return {
       [self](runtime::atom::status, const runtime::report& news) { merge(self, news); },
+      [self](runtime::atom::drop, const std::string& component, const std::string& name) {
+        drop(self, component, name);
+      },
       [self](runtime::atom::list) {
         std::vector<runtime::report> all;
         for (const auto& [key, r] : self->state.reports)
-          all.push_back(r);
+          all.push_back(listed(self, r));
         return all;
       },
   };

@@ -9,13 +9,19 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
 namespace rtdp::heartbeat {
 
 struct feedback_state {
-  std::map<std::pair<std::string, std::string>, runtime::report> reports;
+  using key = std::pair<std::string, std::string>;
+  std::map<key, runtime::report> reports;
+  /// Who told it last. A SINK and the TABLEs end a moment after the FLOW or SOURCE that they came
+  /// with: what they tell when that was dropped is not heard.
+  std::map<key, caf::actor_id> tellers;
+  std::set<caf::actor_id> unheard;
   std::shared_ptr<ops::metrics> metrics;
   static inline constexpr const char* name = "feedback";
 };

@@ -1,7 +1,7 @@
 #include "actors/heartbeat/channel.hpp"
 #include "actors/heartbeat/curl.hpp"
 #include "runtime/core/time.hpp"
-#include "runtime/ops/cli_tables.hpp"
+#include "runtime/ops/cli_layout.hpp"
 #include "runtime/ops/component.hpp"
 
 #include <fmt/chrono.h>

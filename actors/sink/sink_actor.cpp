@@ -37,6 +37,11 @@ error carry_out(self_pointer self, order& o) {
     if (auto failed = s.work->advance(o.progress))
       return failed;
     o.reply.deliver(true);
+  } else if (o.what == order::what::warm) {
+    if (auto failed = s.work->warm())
+      return failed;
+    tell(self, "suspended", "warm: connected, without the fence");
+    o.reply.deliver(true);
   } else {
     auto progress = s.work->open(o.epoch);
     if (!progress)
@@ -77,13 +82,13 @@ void work_off(self_pointer self) {
   auto& s = self->state;
   while (!s.waiting && !s.orders.empty()) {
     // Its progress would pass by the order that failed.
-    if (s.over && s.orders.front().what != order::what::open) {
+    if (s.over && !s.orders.front().begins()) {
       s.orders.front().reply.deliver(runtime::to_caf(s.over));
       s.orders.pop_front();
       continue;
     }
     // After a broken connection: connect and take the fence again before the order that broke it.
-    if (!s.connected && s.orders.front().what != order::what::open) {
+    if (!s.connected && !s.orders.front().begins()) {
       if (auto progress = s.work->open(s.work->epoch()); !progress)
         return failed(self, progress.error());
       s.connected = true;
@@ -135,6 +140,9 @@ runtime::sink_actor::behavior_type sink_actor(self_pointer self, runtime::enviro
   tell(self, "starting");
   self->delayed_send(self, tell_interval, runtime::atom::tick_v);
   return {
+      [self](runtime::atom::warm) {
+        return accept<bool>(self, {order::what::warm, {}, {}, 0, {}});
+      },
       [self](runtime::atom::open, int64_t epoch) {
         return accept<std::string>(self, {order::what::open, {}, {}, epoch, {}});
       },

@@ -15,13 +15,16 @@
 namespace rtdp::sink {
 
 struct sink_state {
-  /// Exactly one of the three is asked for; `reply` is delivered when it is done.
+  /// `reply` is delivered when it is done.
   struct order {
-    enum class what : uint8_t { open, write, advance } what = what::write;
+    enum class what : uint8_t { warm, open, write, advance } what = what::write;
     runtime::write_order rows;
     std::string progress;
     int64_t epoch = 0;
     caf::response_promise reply;
+
+    /// It needs nothing from the orders before it.
+    bool begins() const { return what == what::warm || what == what::open; }
   };
 
   runtime::environment env;

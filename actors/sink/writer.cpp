@@ -6,15 +6,40 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
 
 namespace rtdp::sink {
 
 namespace {
 
+/// How long the bus may take to make a batch's changes durable.
+constexpr std::chrono::seconds append_within{30};
+
 int64_t number(const std::string& text) {
   int64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
+}
+
+/// Takes the epoch for this writer. False while another one of this process has it: the fence tells
+/// epochs apart, and a flow that starts again under the epoch of its placement would read its
+/// progress while a SINK that is to end with the former FLOW still writes.
+bool take_alone(const writer_settings& of, int64_t epoch, const std::shared_ptr<const bool>& life) {
+  struct holder {
+    int64_t epoch = 0;
+    std::weak_ptr<const bool> life;
+  };
+  static std::mutex guard;
+  static std::map<std::pair<std::string, std::string>, holder> holders;
+  std::lock_guard lock{guard};
+  auto& now = holders[{of.data_dir, of.flow}];
+  if (auto other = now.life.lock(); other && other != life && now.epoch == epoch)
+    return false;
+  now = {epoch, life};
+  return true;
 }
 
 /// Row of the origin that row `index` of the data came from: the one with the same ums_id_.
@@ -35,6 +60,9 @@ public:
   std::string at(size_t end) {
     if (end == order_.data->rows())
       return order_.after.text();
+    // The state of the flow's steps stays before the batch too, so the batch comes again in whole.
+    if (order_.whole)
+      return order_.before.text();
     auto p = order_.before;
     const auto& from = order_.origin.data ? *order_.origin.data : *order_.data;
     auto name = from.schema->name.text();
@@ -78,6 +106,14 @@ error writer::open_stores() {
   return {};
 }
 
+error writer::warm() {
+  if (auto failed = open_stores())
+    return failed;
+  auto failed = target_->connect();
+  warm_ = !failed;
+  return failed;
+}
+
 result<std::string> writer::open(int64_t epoch) {
   prepared_.reset();
   if (auto failed = open_stores())
@@ -92,8 +128,12 @@ result<std::string> writer::open(int64_t epoch) {
             checkpoints_->save("flow." + settings_.flow, {{"epoch", std::to_string(epoch)}}))
       return failed;
   epoch_ = epoch;
-  if (auto failed = target_->connect())
-    return failed;
+  if (!take_alone(settings_, epoch, life_))
+    return unavailable("the former writer of flow " + settings_.flow + " has not ended yet");
+  // Once: a connection that broke since then is `unavailable`, and the next try makes another.
+  if (!std::exchange(warm_, false))
+    if (auto failed = target_->connect())
+      return failed;
   auto stored = target_->take(settings_.flow, epoch);
   if (!stored)
     return stored.error();
@@ -124,6 +164,8 @@ result<runtime::write_receipt> writer::write(const runtime::write_order& order) 
     if (auto failed = keep(order, order.unfit))
       return failed;
   done_.unfit_kept = true;
+  if (auto failed = append(order))
+    return failed;
   if (!order.data || order.data->rows() == 0) {
     if (auto failed = advance(order.after.text()))
       return failed;
@@ -134,7 +176,8 @@ result<runtime::write_receipt> writer::write(const runtime::write_order& order) 
     if (auto failed = write_rows(order))
       return failed;
     if (!target_->transactional())
-      if (auto failed = store(order.after.text(), false))
+      // What a changelog says to be stored must be.
+      if (auto failed = store(order.after.text(), order.whole))
         return failed;
   }
   runtime::write_receipt receipt;
@@ -143,6 +186,33 @@ result<runtime::write_receipt> writer::write(const runtime::write_order& order) 
   receipt.done_us = now_us();
   done_ = {};
   return receipt;
+}
+
+error writer::append(const runtime::write_order& order) {
+  if (!order.changelog || done_.changelog_kept)
+    return {};
+  auto failed = append_records(*order.changelog);
+  // What arrived of them is not known: another producer sends all of them again.
+  if (failed)
+    changelog_.reset();
+  done_.changelog_kept = !failed;
+  return failed.in("changelog");
+}
+
+error writer::append_records(const state::log_records& records) {
+  bus::partition to{state::changelog_topic(settings_.flow), 0};
+  if (!changelog_) {
+    if (!settings_.bus)
+      return rejected("flow " + settings_.flow + " keeps state, but its sink was given no bus");
+    auto made = settings_.bus->make_producer("rtdp-state-" + settings_.flow);
+    if (!made)
+      return made.error();
+    changelog_ = std::move(*made);
+  }
+  for (const auto& r : records)
+    if (auto failed = changelog_->send(to, r.key, r.value))
+      return failed;
+  return changelog_->flush(append_within);
 }
 
 error writer::write_rows(const runtime::write_order& order) {

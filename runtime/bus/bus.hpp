@@ -45,7 +45,8 @@ struct topic_options {
   bool compact = false;
 };
 
-/// First offset still held and the offset of the next message to come.
+/// First offset still held and the offset of the next message to come. What is sent in a transaction
+/// is behind the end until it is committed.
 struct range {
   int64_t first = 0;
   int64_t end = 0;
@@ -77,6 +78,12 @@ public:
   /// Appends to `out`, in offset order per partition. No message is not an error.
   virtual error poll(std::chrono::milliseconds wait, size_t bytes_max,
                      std::vector<message>& out) = 0;
+
+  /// Where the reader stands as of the last `poll`: everything below it was read. It may be ahead
+  /// of the offset behind the last message, because some entries of a log are no messages: what a
+  /// transaction leaves to mark its end, what was never committed. At rest it reaches the end that
+  /// `ranges` names, some 100 ms after the last message. REQUIRES: `p` is assigned.
+  virtual int64_t position(const partition& p) const = 0;
 };
 
 class bus {
@@ -93,12 +100,22 @@ public:
   virtual result<int64_t> offset_at(const partition& p, int64_t time_ms) = 0;
 
   virtual result<std::unique_ptr<producer>> make_producer(const std::string& client) = 0;
+  /// A producer whose `id` one owner at a time has, in any process: making it takes the id from
+  /// whoever had it. The former owner's next `flush` with anything to write, or a `send` before it,
+  /// is `fenced`, and nothing more of it is ever seen.
+  /// What was sent since the last `flush` is a transaction: readers see all of it, moments after
+  /// `flush` has returned, or nothing. It must be flushed within 10 s of its first `send`, or it is
+  /// undone; undone by the broker, it looks as if the id were taken. After `unavailable` from
+  /// `flush` it is unknown which it was: drop the producer, make a new one and look.
+  virtual result<std::unique_ptr<producer>> make_fenced_producer(const std::string& id) = 0;
   virtual result<std::unique_ptr<reader>> make_reader(const std::string& client) = 0;
 };
 
 /// What the platform knows about one kind of bus.
 struct kind {
   config::spec spec;
+  /// Several nodes can use it at a time, as a cluster needs.
+  bool shared = false;
   /// `data_dir` is the node's folder, for the embedded log.
   std::unique_ptr<bus> (*make)(const config::section& settings, const std::string& data_dir);
 };

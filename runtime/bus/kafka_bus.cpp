@@ -3,6 +3,7 @@
 #include "runtime/bus/kafka_endpoints.hpp"
 #include "runtime/bus/refusals.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 namespace rtdp::bus {
@@ -21,6 +22,8 @@ using admin_options_ptr = owned<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_d
 using queue_ptr = owned<rd_kafka_queue_t, rd_kafka_queue_destroy>;
 using event_ptr = owned<rd_kafka_event_t, rd_kafka_event_destroy>;
 using offsets_ptr = owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>;
+
+constexpr int64_t mib = int64_t{1} << 20;
 
 /// Kafka writes "keep for ever" as -1.
 std::string limit(int64_t n) { return std::to_string(n == 0 ? -1 : n); }
@@ -102,6 +105,12 @@ public:
       return client.error();
     return kafka_producer::make(settings_, name, *client);
   }
+  result<std::unique_ptr<producer>> make_fenced_producer(const std::string& id) override {
+    auto client = asking();
+    if (!client)
+      return client.error();
+    return kafka_fenced_producer::make(settings_, id, *client);
+  }
   result<std::unique_ptr<reader>> make_reader(const std::string& name) override {
     return kafka_reader::make(settings_, name);
   }
@@ -114,7 +123,9 @@ private:
       return asking_;
     if (settings_.security.starts_with("sasl") && settings_.username.empty())
       return rejected("bus.security is " + settings_.security + ", which needs bus.username");
-    auto made = kafka_client::make(settings_, RD_KAFKA_CONSUMER, "bus", {});
+    auto made = kafka_client::make(settings_, RD_KAFKA_CONSUMER, "bus",
+                                   // The end of a log is behind what was committed.
+                                   {{"isolation.level", "read_committed"}});
     if (!made)
       return made.error();
     asking_ = std::move(*made);
@@ -131,7 +142,12 @@ private:
         {"cleanup.policy", options.compact ? "compact" : "delete"},
         // Room for the header of a batch around the largest message.
         {"max.message.bytes", std::to_string(settings_.message_bytes_max + 65'536)}};
-    if (!options.compact) {
+    if (options.compact) {
+      // A segment is compacted when it is full: with Kafka's own 1 GiB a reader would have to go
+      // through all of that first.
+      config["segment.bytes"] =
+          std::to_string(std::max(16 * mib, 2 * settings_.message_bytes_max));
+    } else {
       config["retention.ms"] = limit(options.retention.value_or(settings_.retention).count());
       config["retention.bytes"] =
           limit(options.retention_bytes.value_or(settings_.retention_bytes));
@@ -189,8 +205,6 @@ std::unique_ptr<bus> make(const config::section& settings, const std::string&) {
   return std::make_unique<kafka_bus_>(std::move(s));
 }
 
-constexpr int64_t mib = int64_t{1} << 20;
-
 } // namespace
 
 kind kafka_bus() {
@@ -234,7 +248,7 @@ kind kafka_bus() {
       .add(field{"fetch_bytes", 16 * mib, "What a reader holds at most of each partition."}
                .range(mib, 512 * mib)
                .advanced());
-  return {std::move(spec), make};
+  return {std::move(spec), true, make};
 }
 
 } // namespace rtdp::bus

@@ -37,23 +37,22 @@ rd_kafka_resp_err_t enqueue(rd_kafka_t* handle, const partition& to, std::string
 /// How long `send` waits for room in the queue.
 constexpr milliseconds send_wait{5000};
 
+kafka_options kafka_producer::options(const kafka_settings& settings) {
+  return {{"enable.idempotence", "true"},
+          {"acks", "all"},
+          {"message.timeout.ms", "0"},
+          {"linger.ms", std::to_string(settings.linger.count())},
+          {"compression.codec", settings.compression},
+          {"queue.buffering.max.kbytes", std::to_string(settings.queue_bytes / 1024)}};
+}
+
 result<std::unique_ptr<producer>> kafka_producer::make(const kafka_settings& settings,
                                                        const std::string& name,
                                                        std::shared_ptr<kafka_client> asking) {
-  auto client = kafka_client::make(
-      settings, RD_KAFKA_PRODUCER, name,
-      {{"enable.idempotence", "true"},
-       {"acks", "all"},
-       {"message.timeout.ms", "0"},
-       {"linger.ms", std::to_string(settings.linger.count())},
-       {"compression.codec", settings.compression},
-       {"queue.buffering.max.kbytes", std::to_string(settings.queue_bytes / 1024)}});
+  auto client = kafka_client::make(settings, RD_KAFKA_PRODUCER, name, options(settings));
   if (!client)
     return client.error();
-  auto made = std::make_unique<kafka_producer>();
-  made->client_ = std::move(*client);
-  made->asking_ = std::move(asking);
-  return std::unique_ptr<producer>(std::move(made));
+  return std::unique_ptr<producer>(new kafka_producer(std::move(*client), std::move(asking)));
 }
 
 error kafka_producer::check(const partition& to) {

@@ -22,6 +22,9 @@ result<std::unique_ptr<reader>> kafka_reader::make(const kafka_settings& setting
        // Data ends the broker's wait at once; a partition that is added waits for it.
        {"fetch.wait.max.ms", "100"},
        {"fetch.error.backoff.ms", "100"},
+       // Only what was committed, and where the log ends: its last entries may be no messages.
+       {"isolation.level", "read_committed"},
+       {"enable.partition.eof", "true"},
        {"check.crcs", "true"}});
   if (!client)
     return client.error();
@@ -102,8 +105,10 @@ error kafka_reader::poll(milliseconds wait, size_t bytes_max, std::vector<messag
     return broken_;
   client_->serve(milliseconds(0));
   size_t bytes = 0, before = out.size();
+  auto until = steady_clock::now() + wait;
   while (bytes < bytes_max || out.size() == before) {
-    auto m = next(out.size() == before ? wait : milliseconds(0));
+    auto left = ceil<milliseconds>(until - steady_clock::now());
+    auto m = next(out.size() == before ? std::max(left, milliseconds(0)) : milliseconds(0));
     if (m == nullptr)
       break;
     bool good = m->err == RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -121,35 +126,50 @@ error kafka_reader::poll(milliseconds wait, size_t bytes_max, std::vector<messag
   return out.size() == before ? check_brokers() : error{};
 }
 
-error kafka_reader::take(const rd_kafka_message_t& m, std::vector<message>& out) {
+kafka_reader::followed* kafka_reader::followed_by(const rd_kafka_message_t& m) {
   auto found = followed_.find(partition{rd_kafka_topic_name(m.rkt), m.partition});
-  if (found == followed_.end())
+  return found == followed_.end() ? nullptr : &found->second;
+}
+
+error kafka_reader::take(const rd_kafka_message_t& m, std::vector<message>& out) {
+  auto from = followed_by(m);
+  if (from == nullptr)
     return {};
   auto& into = out.emplace_back();
-  into.topic = found->second.topic;
+  into.topic = from->topic;
   into.index = m.partition;
   into.offset = m.offset;
   into.timestamp_ms = rd_kafka_message_timestamp(&m, nullptr);
   into.key.assign(static_cast<const char*>(m.key), m.key_len);
   into.value.reserve(m.len + 64);
   into.value.assign(static_cast<const char*>(m.payload), m.len);
-  found->second.position = m.offset + 1;
+  from->position = m.offset + 1;
   return {};
 }
 
 error kafka_reader::refused(const rd_kafka_message_t& m) {
   if (m.rkt == nullptr)
     return client_->failed(m.err, "reading");
+  auto from = followed_by(m);
+  if (m.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    if (from != nullptr)
+      from->position = std::max(from->position, m.offset);
+    return {};
+  }
   partition p{rd_kafka_topic_name(m.rkt), m.partition};
   bool is_gone = m.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
                  m.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
-  auto found = followed_.find(p);
-  if (!is_gone || found == followed_.end())
+  if (!is_gone || from == nullptr)
     return client_->failed(m.err, "reading " + p.text());
   auto held = client_->held(p);
   if (!held)
     return held.error();
-  return out_of_range(p, found->second.position, *held);
+  return out_of_range(p, from->position, *held);
+}
+
+int64_t kafka_reader::position(const partition& p) const {
+  auto found = followed_.find(p);
+  return found == followed_.end() ? 0 : found->second.position;
 }
 
 error kafka_reader::check_brokers() {

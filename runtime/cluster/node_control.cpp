@@ -1,9 +1,8 @@
 #include "runtime/cluster/node_control.hpp"
 
-#include "runtime/caf_error.hpp"
+#include "runtime/cluster/ask.hpp"
 #include "runtime/cluster/table_history.hpp"
 #include "runtime/cluster/table_snapshot.hpp"
-#include "runtime/core/time.hpp"
 #include "runtime/state/checkpoint.hpp"
 #include "runtime/state/dead_letters.hpp"
 #include "runtime/state/progress.hpp"
@@ -11,7 +10,6 @@
 
 #include <caf/actor_registry.hpp>
 #include <caf/actor_system.hpp>
-#include <caf/scoped_actor.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -20,33 +18,12 @@ namespace rtdp::cluster {
 
 namespace {
 
-using namespace std::chrono_literals;
-
-/// The limit of `ops::control`.
-constexpr auto answer_timeout = 5s;
-
-template<class T, class Handle, class... Ts>
-result<T> ask(caf::actor_system& system, const Handle& to, Ts&&... xs) {
-  caf::scoped_actor self{system};
-  result<T> answer{unavailable("the node does not answer within 5 s")};
-  self->request(to, answer_timeout, std::forward<Ts>(xs)...)
-      .receive([&answer](T& x) { answer = std::move(x); },
-               [&answer](caf::error& e) { answer = runtime::from_caf(e); });
-  return answer;
-}
-
 error error_of(const result<bool>& r) { return r ? error{} : r.error(); }
 
-/// Figures in microseconds are shown in the unit of their fact.
-void show_figure(ops::component& c, const std::string& name, int64_t value) {
-  if (name == "lag_us")
-    c.set(ops::facts::lag_seconds, double(value) / 1e6);
-  else if (name == "marked_us" && value > 0)
-    c.set(ops::facts::lag_seconds, double(std::max<int64_t>(0, now_us() - value)) / 1e6);
-  else if (name == "since_us")
-    c.since_us = value;
-  else if (name != "idle" && name != "marked_us")
-    c.set(name, value);
+ops::snapshot_order named(const std::string& table) {
+  ops::snapshot_order out;
+  out.table = table;
+  return out;
 }
 
 ops::letter show_letter(const state::dead_letter& l) {
@@ -57,65 +34,12 @@ ops::letter show_letter(const state::dead_letter& l) {
 
 node_control::node_control(caf::actor_system& system, runtime::node_actor node,
                            runtime::feedback_actor feedback, std::shared_ptr<bus::bus> bus,
-                           std::shared_ptr<ops::metrics> metrics, control_facts facts)
+                           control_facts facts, runtime::member_actor member)
     : system_(system), node_(std::move(node)), feedback_(std::move(feedback)), bus_(std::move(bus)),
-      metrics_(std::move(metrics)), facts_(std::move(facts)) {}
+      facts_(std::move(facts)), member_(std::move(member)) {}
 
 result<std::vector<runtime::report>> node_control::reports() {
   return ask<std::vector<runtime::report>>(system_, feedback_, runtime::atom::list_v);
-}
-
-ops::component node_control::show(const runtime::report& r) {
-  ops::component c;
-  for (auto known : ops::all_classes)
-    if (r.component == ops::to_string(known))
-      c.class_ = known;
-  c.name = r.name;
-  c.kind = r.kind;
-  c.state = ops::parse_state(r.state).value_or(ops::state::new_);
-  c.reason = r.reason;
-  c.node = facts_.info.name;
-  for (const auto& [name, value] : r.texts)
-    c.set(name, value);
-  for (const auto& [name, value] : r.figures)
-    show_figure(c, name, value);
-  if (c.class_ == ops::component_class::flow) {
-    auto latency = ops::counts(metrics_->end_to_end_latency({r.name}));
-    if (auto p50 = ops::quantile(latency, 0.5))
-      c.set(ops::facts::latency_p50_ms, *p50 * 1e3);
-    if (auto p99 = ops::quantile(latency, 0.99))
-      c.set(ops::facts::latency_p99_ms, *p99 * 1e3);
-  }
-  return c;
-}
-
-ops::readiness node_control::ready() {
-  auto all = reports();
-  if (!all)
-    return {{all.error().text()}};
-  ops::readiness answer;
-  // Before its first report a flow is not known to work.
-  for (const auto& f : facts_.flows)
-    if (std::none_of(all->begin(), all->end(), [&](const runtime::report& r) {
-          return r.component == "flow" && r.name == f.name;
-        }))
-      answer.reasons.push_back("flow." + f.name + " is new");
-  for (const auto& r : *all)
-    if (r.state != "running" && r.state != "stopped")
-      answer.reasons.push_back(r.component + "." + r.name + " is " + r.state +
-                               (r.reason.empty() ? "" : ": " + r.reason));
-  return answer;
-}
-
-result<std::vector<ops::component>> node_control::list(ops::component_class c) {
-  auto all = reports();
-  if (!all)
-    return all.error();
-  std::vector<ops::component> items;
-  for (const auto& r : *all)
-    if (r.component == ops::to_string(c))
-      items.push_back(show(r));
-  return items;
 }
 
 result<std::vector<ops::alarm>> node_control::alarms() {
@@ -145,25 +69,30 @@ std::string stopped_key(ops::component_class c, const std::string& name) {
                                            : std::string(ops::to_string(c)) + "." + name;
 }
 
-error node_control::start(ops::component_class c, const std::string& name) {
-  auto store = state::checkpoint_store::open(facts_.data_dir);
-  if (!store)
-    return store.error();
-  if (auto failed = store->save(stopped_key(c, name), {{"stopped", ""}}))
-    return failed;
-  return error_of(
-      ask<bool>(system_, node_, runtime::atom::start_v, std::string(ops::to_string(c)), name));
-}
-
-error node_control::stop(ops::component_class c, const std::string& name) {
+error node_control::start_or_stop(const char* verb, ops::component_class c,
+                                  const std::string& name) {
+  auto unit_class = std::string(ops::to_string(c));
+  if (member_) {
+    auto answer = order({.verb = verb, .name = unit_class + "." + name});
+    return answer ? error{} : answer.error();
+  }
+  bool stops = verb == std::string("stop");
   auto store = state::checkpoint_store::open(facts_.data_dir);
   if (!store)
     return store.error();
   // Stored first: a node that restarts in between keeps it stopped.
-  if (auto failed = store->save(stopped_key(c, name), {{"stopped", "1"}}))
+  if (auto failed = store->save(stopped_key(c, name), {{"stopped", stops ? "1" : ""}}))
     return failed;
-  return error_of(
-      ask<bool>(system_, node_, runtime::atom::stop_v, std::string(ops::to_string(c)), name));
+  return error_of(stops ? ask<bool>(system_, node_, runtime::atom::stop_v, unit_class, name)
+                        : ask<bool>(system_, node_, runtime::atom::start_v, unit_class, name));
+}
+
+error node_control::start(ops::component_class c, const std::string& name) {
+  return start_or_stop("start", c, name);
+}
+
+error node_control::stop(ops::component_class c, const std::string& name) {
+  return start_or_stop("stop", c, name);
 }
 
 result<std::string> node_control::rewound_progress(const flow_facts& flow, const std::string& to) {
@@ -203,38 +132,64 @@ error node_control::rewind_flow(const std::string& name, const std::string& to) 
   const auto* flow = find_flow(name);
   if (!flow)
     return rejected("no flow named " + name);
+  if (auto not_here = here("flow." + name))
+    return not_here;
   auto progress = rewound_progress(*flow, to);
   if (!progress)
     return progress.error();
-  if (auto failed = stop(ops::component_class::flow, name))
-    return failed;
+  auto unit_class = std::string(ops::to_string(ops::component_class::flow));
+  auto stopped = error_of(ask<bool>(system_, node_, runtime::atom::stop_v, unit_class, name));
+  // In a cluster NODE does not have a flow that a person stopped.
+  bool absent = member_ && stopped == ec::rejected;
+  if (stopped && !absent)
+    return stopped;
   auto store = state::checkpoint_store::open(facts_.data_dir);
   if (!store)
     return store.error();
   // SINK takes it up when it opens, in place of the progress stored with the data.
   if (auto failed = store->save("flow." + name, {{"rewind", *progress}}))
     return failed;
+  // Past MEMBER when it only paused: where it belongs has not changed.
+  if (member_ && !absent)
+    return error_of(ask<bool>(system_, node_, runtime::atom::start_v, unit_class, name));
   return start(ops::component_class::flow, name);
 }
 
 result<std::string> node_control::snapshot(const ops::snapshot_order& order) {
   auto all = reports();
-  if (!all)
-    return all.error();
+  auto cluster = seen();
+  if (!all || !cluster)
+    return !all ? all.error() : cluster.error();
+  if (member_)
+    std::erase_if(*all, [&](const runtime::report& r) {
+      return !counts(r, facts_.info.name, cluster->owners);
+    });
   auto found = find_order(*all, order);
-  if (!found)
-    return found.error();
+  if (!found) {
+    auto there = elsewhere(order);
+    return there ? there : found.error();
+  }
   auto stored = ask<bool>(system_, node_, runtime::atom::snapshot_v, found->first);
   return stored ? result<std::string>(found->second) : stored.error();
 }
 
 result<std::optional<ops::table_history>> node_control::versions_of(const std::string& name) {
-  return cluster::versions_of(facts_.data_dir, name);
+  auto found = cluster::versions_of(facts_.data_dir, name);
+  if (!found || *found)
+    return found;
+  if (auto there = elsewhere(named(name)))
+    return there;
+  return found;
 }
 
 result<std::optional<ops::table_comparison>>
 node_control::compare_versions(const std::string& name, int64_t from, int64_t to) {
-  return cluster::compare_versions(facts_.data_dir, name, from, to);
+  auto found = cluster::compare_versions(facts_.data_dir, name, from, to);
+  if (!found || *found)
+    return found;
+  if (auto there = elsewhere(named(name)))
+    return there;
+  return found;
 }
 
 result<std::vector<ops::letter>> node_control::dead_letters(const std::string& component,
@@ -291,6 +246,13 @@ error node_control::replay_dead_letter(int64_t id) {
   if (to.empty())
     return rejected("no flow takes rows of " + (*found)->ns);
   for (const auto& flow : to) {
+    auto owner = owner_of("flow." + flow);
+    if (!owner)
+      return owner.error();
+    const auto& me = facts_.info.name;
+    if (*owner != me)
+      return rejected("flow " + flow + " is on " + *owner + ", its dead letter on " + me +
+                      ": `rtdp flow " + flow + " drift --to " + me + "`, then replay it again");
     auto applied = ask<bool>(system_, node_, runtime::atom::replay_v, flow, (*found)->bytes);
     if (!applied)
       return applied.error().in("flow " + flow);

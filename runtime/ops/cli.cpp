@@ -1,5 +1,6 @@
 #include "runtime/ops/cli.hpp"
 
+#include "runtime/ops/cli_layout.hpp"
 #include "runtime/ops/cli_tables.hpp"
 #include "runtime/ops/router.hpp"
 #include "runtime/ops/table_history.hpp"
@@ -27,11 +28,6 @@ value items_of(const std::string& body) {
   return object.contains("items") && object["items"].is_array() ? object["items"] : value::array();
 }
 
-std::string text_of(const value& object, const char* key) {
-  auto at = object.find(key);
-  return at != object.end() && at->is_string() ? at->get<std::string>() : "";
-}
-
 } // namespace
 
 std::string default_url() {
@@ -45,9 +41,12 @@ bool wants_colour(int fd) {
 }
 
 std::optional<std::string> cli::call(const std::string& method, const std::string& target,
-                                     const std::string& body, const std::string& next) const {
-  auto node = client::make(url);
-  auto got = node ? node->call(method, target, body) : result<answer>(node.error());
+                                     const std::string& body, const std::string& next,
+                                     const char* type) const {
+  // Settings are tried on the sources before they are in force, which takes 12 s at most.
+  bool applies = std::string_view(type) == yaml_type;
+  auto node = client::make(url, std::chrono::seconds(applies ? 20 : 10));
+  auto got = node ? node->call(method, target, body, type) : result<answer>(node.error());
   if (!got) {
     err << "rtdp: " << got.error().text() << '\n';
     return std::nullopt;

@@ -1,4 +1,4 @@
-/// The commands that talk to a node: `rtdp status`, the lists, `flow`, `dead-letters`. Each prints
+/// The commands that talk to a node: `rtdp status`, the lists, `flow`, `apply`, `dead-letters`. Each prints
 /// a table or, with `json`, what machines read, and returns the exit code: 0 done, 1 refused or
 /// failed, with the reason and the next useful command on `err`. main.cpp maps its arguments here.
 #pragma once
@@ -6,6 +6,8 @@
 #include "runtime/ops/client.hpp"
 #include "runtime/ops/component.hpp"
 #include "runtime/ops/table_snapshot.hpp"
+
+#include <nlohmann/json_fwd.hpp>
 
 #include <iosfwd>
 #include <optional>
@@ -46,6 +48,20 @@ struct cli {
   /// `rtdp alarms [--all]`; else only those that are open.
   int alarms(bool all) const;
 
+  /// `rtdp nodes`, `rtdp drifts`, `rtdp plan`
+  int nodes() const;
+  int drifts() const;
+  int plan() const;
+  /// `rtdp node NAME drain|undrain`
+  int change_node(const std::string& name, const std::string& verb) const;
+  /// `rtdp flow NAME drift --to NODE [--no-wait]`; `wait`: tells each step until it has ended, and 1
+  /// when the flow stays where it was.
+  int drift(const std::string& flow, const std::string& to, bool wait) const;
+  /// `rtdp flow NAME cancel`
+  int cancel_drift(const std::string& flow) const;
+  /// `rtdp apply FILE`
+  int apply(const std::string& file) const;
+
   /// `rtdp dead-letters list [--component C] [--limit N]`. With `json` one object a line.
   int dead_letters(const std::string& component, int64_t limit) const;
   int show_dead_letter(int64_t id) const;
@@ -55,10 +71,15 @@ struct cli {
 
 private:
   int watch(std::vector<std::string> names) const;
+  int watch_drift(const std::string& flow, const std::string& after) const;
+  int order(const std::string& method, const std::string& target, const std::string& body,
+            const std::string& next, const char* type = json_type) const;
+  int items(const char* path, std::string (*table)(const nlohmann::ordered_json&, bool)) const;
   /// Nothing when the call failed; the reason is on `err` then. `next` is the command that may
   /// help.
   std::optional<std::string> call(const std::string& method, const std::string& target,
-                                  const std::string& body = "", const std::string& next = "") const;
+                                  const std::string& body = "", const std::string& next = "",
+                                  const char* type = json_type) const;
   /// One call a target; prints the sum of what the answers count under `done`.
   int each(const std::string& method, const std::vector<std::string>& targets,
            const char* done) const;

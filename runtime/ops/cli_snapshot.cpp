@@ -1,4 +1,5 @@
 #include "runtime/ops/cli.hpp"
+#include "runtime/ops/cli_layout.hpp"
 #include "runtime/ops/table_snapshot.hpp"
 
 #include <fmt/format.h>
@@ -18,11 +19,6 @@ using namespace std::chrono_literals;
 
 /// A node tells how far its snapshots are once a second.
 constexpr auto look_every = 500ms;
-
-std::string text_of(const value& item, const char* key) {
-  auto at = item.find(key);
-  return at != item.end() && at->is_string() ? at->get<std::string>() : "";
-}
 
 } // namespace
 

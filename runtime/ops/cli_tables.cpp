@@ -1,65 +1,23 @@
 #include "runtime/ops/cli_tables.hpp"
 
+#include "runtime/ops/cli_layout.hpp"
+
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 
 namespace rtdp::ops {
 namespace {
 
 using json = nlohmann::ordered_json;
 
-constexpr auto red = "\x1b[31m";
-constexpr auto green = "\x1b[32m";
-constexpr auto yellow = "\x1b[33m";
-constexpr auto bold = "\x1b[1m";
-constexpr auto plain = "\x1b[0m";
-
-struct cell {
-  std::string text;
-  const char* colour = nullptr;
-};
-
-struct column {
-  const char* heading;
-  bool right;
-  cell (*show)(const json&);
-};
-
-std::string text_of(const json& item, const char* key) {
-  auto at = item.find(key);
-  if (at == item.end() || at->is_null())
-    return "";
-  return printable(at->is_string() ? at->get<std::string>() : dump(*at));
-}
-
-/// Negative values stand for "unknown", as on the status page.
-std::optional<double> number_of(const json& item, const char* key) {
-  auto at = item.find(key);
-  if (at == item.end() || !at->is_number() || at->get<double>() < 0)
-    return std::nullopt;
-  return at->get<double>();
-}
-
-template<class F>
-cell shown(const json& item, const char* key, F show) {
-  auto n = number_of(item, key);
-  return {n ? show(*n) : "", nullptr};
-}
-
-std::string counted(double n) { return human_count(int64_t(n)); }
-std::string millis(double ms) { return human_seconds(ms / 1000); }
-
-const char* colour_of(const std::string& state) {
-  if (state == "running")
-    return green;
-  if (state == "failed")
-    return red;
-  return state == "new" || state == "stopped" ? nullptr : yellow;
-}
+using colours::bold;
+using colours::green;
+using colours::plain;
+using colours::red;
 
 // -- columns ------------------------------------------------------------------
 
@@ -69,6 +27,7 @@ const column state_{"STATE", false, [](const json& i) {
                       auto s = text_of(i, "state");
                       return cell{s, colour_of(s)};
                     }};
+const column node{"NODE", false, [](const json& i) { return cell{text_of(i, "node")}; }};
 const column reason{
     "REASON", false, [](const json& i) {
       return cell{text_of(i, "reason"), text_of(i, "state") == "failed" ? red : nullptr};
@@ -112,11 +71,11 @@ const column to{"SINK", false, [](const json& i) { return cell{text_of(i, facts:
 
 const std::vector<column>& columns_of(component_class c) {
   static const std::array<std::vector<column>, all_classes.size()> columns = {{
-      {name, kind, state_, rows_out, lag, snapshot, kept, reason},
-      {name, state_, snapshot, rows_out, lag, reason},
-      {name, kind, state_, rows_out, lag_rows, reason},
-      {name, state_, rows_in, rows_out, lag_rows, lag, p99, dead, from, to, reason},
-      {name, kind, state_, rows_out, retries, dead, reason},
+      {name, kind, state_, node, rows_out, lag, snapshot, kept, reason},
+      {name, state_, node, snapshot, rows_out, lag, reason},
+      {name, kind, state_, node, rows_out, lag_rows, reason},
+      {name, state_, node, rows_in, rows_out, lag_rows, lag, p99, dead, from, to, reason},
+      {name, kind, state_, node, rows_out, retries, dead, reason},
   }};
   return columns[size_t(c)];
 }
@@ -152,106 +111,26 @@ const std::vector<column>& alarm_columns() {
   return columns;
 }
 
-// -- layout -------------------------------------------------------------------
-
-/// Width in a terminal: code points, which is right for all but very wide and combined letters.
-size_t width_of(const std::string& text) {
-  return size_t(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-std::string padded(const cell& c, size_t width, bool right, bool last, bool colour) {
-  auto missing = width - std::min(width, width_of(c.text));
-  std::string blanks(last && !right ? 0 : missing, ' ');
-  auto text = colour && c.colour != nullptr ? c.colour + c.text + plain : c.text;
-  return right ? blanks + text : text + blanks;
-}
-
-std::string table(std::vector<column> columns, const json& items, bool colour) {
-  std::vector<std::vector<cell>> rows;
-  for (const auto& item : items) {
-    auto& row = rows.emplace_back();
-    for (const auto& c : columns)
-      row.push_back(c.show(item));
-  }
-  // A column in which no row has anything is left out.
-  for (size_t i = columns.size(); i-- > 0;)
-    if (std::all_of(rows.begin(), rows.end(), [i](const auto& r) { return r[i].text.empty(); })) {
-      columns.erase(columns.begin() + long(i));
-      for (auto& row : rows)
-        row.erase(row.begin() + long(i));
-    }
-  auto& head = *rows.emplace(rows.begin());
-  for (const auto& c : columns)
-    head.push_back({c.heading, bold});
-  std::vector<size_t> widths(columns.size());
-  for (const auto& row : rows)
-    for (size_t i = 0; i < row.size(); ++i)
-      widths[i] = std::max(widths[i], width_of(row[i].text));
-  std::string out;
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i)
-      out += (i == 0 ? "" : "  ") +
-             padded(row[i], widths[i], columns[i].right, i + 1 == row.size(), colour);
-    out.erase(out.find_last_not_of(' ') + 1);
-    out += '\n';
-  }
-  return out;
-}
-
 } // namespace
-
-std::string printable(std::string text) {
-  for (auto& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      c = ' ';
-  return text;
-}
-
-std::string human_count(int64_t n) {
-  auto digits = fmt::format("{}", n);
-  for (auto at = int64_t(digits.size()) - 3; at > (n < 0 ? 1 : 0); at -= 3)
-    digits.insert(size_t(at), 1, ',');
-  return digits;
-}
-
-std::string human_seconds(double s) {
-  if (s < 0.01)
-    return fmt::format("{:.1f} ms", s * 1000);
-  if (s < 1)
-    return fmt::format("{:.0f} ms", s * 1000);
-  if (s < 60)
-    return fmt::format("{:.1f} s", s);
-  auto whole = int64_t(s);
-  if (whole < 3600)
-    return fmt::format("{} min {} s", whole / 60, whole % 60);
-  if (whole < 86400)
-    return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);
-  return fmt::format("{} d {} h", whole / 86400, whole % 86400 / 3600);
-}
-
-std::string human_bytes(int64_t n) {
-  constexpr std::array units = {"B", "KB", "MB", "GB", "TB", "PB"};
-  auto value = double(n);
-  size_t unit = 0;
-  while (value >= 1000 && unit + 1 < units.size()) {
-    value /= 1024;
-    ++unit;
-  }
-  return fmt::format("{:.{}f} {}", value, value < 10 && unit > 0 ? 1 : 0, units[unit]);
-}
 
 std::string list_table(component_class c, const json& items, bool colour) {
   if (items.empty())
     return fmt::format("no {}\n", plural(c));
-  return table(columns_of(c), items, colour);
+  std::set<std::string> nodes;
+  for (const auto& item : items)
+    nodes.insert(text_of(item, "node"));
+  auto columns = columns_of(c);
+  if (nodes.size() < 2)
+    std::erase_if(columns, [](const column& x) { return x.show == node.show; });
+  return table_text(std::move(columns), items, colour);
 }
 
 std::string letters_table(const json& items, bool colour) {
-  return items.empty() ? "no dead letters\n" : table(letter_columns(), items, colour);
+  return items.empty() ? "no dead letters\n" : table_text(letter_columns(), items, colour);
 }
 
 std::string alarms_table(const json& items, bool colour) {
-  return items.empty() ? "no alarms\n" : table(alarm_columns(), items, colour);
+  return items.empty() ? "no alarms\n" : table_text(alarm_columns(), items, colour);
 }
 
 std::string status_text(const json& status, bool colour) {
@@ -266,6 +145,18 @@ std::string status_text(const json& status, bool colour) {
     out += fmt::format("  {}\n", printable(why.get<std::string>()));
   if (auto alarms = status.value("alarms", json::array()); !alarms.empty())
     out += fmt::format("\n{}\n{}", paint(bold, "alarms"), alarms_table(alarms, colour));
+  auto cluster = status.value("cluster", json::object());
+  if (cluster.value("clustered", false)) {
+    auto leader = text_of(cluster, "leader");
+    out += fmt::format("\n{}, led by {}\n{}", paint(bold, "nodes"), leader.empty() ? "none" : leader,
+                       nodes_table(cluster.value("nodes", json::array()), colour));
+    auto drifts = cluster.value("drifts", json::array());
+    drifts.erase(std::remove_if(drifts.begin(), drifts.end(),
+                                [](const json& d) { return !text_of(d, "ended").empty(); }),
+                 drifts.end());
+    if (!drifts.empty())
+      out += fmt::format("\n{}\n{}", paint(bold, "drifts"), drifts_table(drifts, colour));
+  }
   for (auto c : all_classes) {
     auto items = status.value(plural(c), json::array());
     if (!items.empty())

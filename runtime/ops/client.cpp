@@ -169,12 +169,12 @@ result<client> client::make(const std::string& url, std::chrono::milliseconds ti
 }
 
 result<answer> client::call(const std::string& method, const std::string& target,
-                            const std::string& body) const {
+                            const std::string& body, const char* type) const {
   // HTTP/1.0: the server closes behind the answer and never sends it in chunks.
   auto request = fmt::format("{} {} HTTP/1.0\r\nHost: {}\r\nAccept: application/json\r\n", method,
                              target, url_.substr(std::strlen("http://")));
   if (!body.empty())
-    request += fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n", body.size());
+    request += fmt::format("Content-Type: {}\r\nContent-Length: {}\r\n", type, body.size());
   auto got = exchange(host_, port_, request + "\r\n" + body, clock::now() + time_max_);
   if (got)
     return got;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "runtime/core/error.hpp"
+#include "runtime/ops/router.hpp"
 
 #include <chrono>
 #include <string>
@@ -23,9 +24,9 @@ public:
                              std::chrono::milliseconds time_max = std::chrono::seconds(10));
 
   /// Any answer with a status, also one that refuses. `unavailable` when nobody answers in time;
-  /// the error tells the user what to do. `body` is JSON or empty.
+  /// the error tells the user what to do. `type` is of the body, unless that is empty.
   result<answer> call(const std::string& method, const std::string& target,
-                      const std::string& body = "") const;
+                      const std::string& body = "", const char* type = json_type) const;
   result<answer> get(const std::string& target) const { return call("GET", target); }
 
   const std::string& url() const { return url_; }

@@ -6,6 +6,7 @@
 
 #include "runtime/core/error.hpp"
 #include "runtime/ops/alarms.hpp"
+#include "runtime/ops/cluster_view.hpp"
 #include "runtime/ops/component.hpp"
 #include "runtime/ops/table_history.hpp"
 #include "runtime/ops/table_snapshot.hpp"
@@ -50,12 +51,22 @@ public:
   virtual node_info node() = 0;
   virtual readiness ready() = 0;
 
-  /// In the order of the config file; empty is no error.
+  /// Of all nodes of the cluster, each with its node; empty is no error.
   virtual result<std::vector<component>> list(component_class c) = 0;
+  /// All lists, from one look.
+  virtual result<std::vector<component>> components() = 0;
+
+  // -- the cluster ------------------------------------------------------------
+
+  /// As this node sees it.
+  virtual result<cluster_view> cluster() = 0;
+  /// Handed to the leader; its answer is a sentence. Up to 12 s for "apply", since the sources are
+  /// asked whether the settings fit them. `rejected` when this node is alone.
+  virtual result<std::string> order(const cluster_order& o) = 0;
 
   // -- sources and flows; the name was found in the list before ---------------
 
-  /// Of class source or flow: one that is stopped or failed.
+  /// Of class source or flow, on any node: one that is stopped or failed.
   virtual error start(component_class c, const std::string& name) = 0;
   /// Returns when it has ended. It stays stopped when the node is started again.
   virtual error stop(component_class c, const std::string& name) = 0;

@@ -22,15 +22,8 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
-    text.remove_suffix(1);
-  return text;
-}
-
-bool is_json(std::string_view type) {
-  return lower(trim(type.substr(0, type.find(';')))) == "application/json";
-}
+/// A page of another origin cannot send these without asking first, which nobody answers.
+bool is_taken(const std::string& type) { return type == json_type || type == yaml_type; }
 
 /// "http://host:port" without its scheme; empty for "null" and anything else without one.
 std::string_view authority(std::string_view origin) {
@@ -86,7 +79,7 @@ std::optional<response> refuse(const request& r, const std::vector<std::string>&
     return problem(403,
                    fmt::format("a page of {} asks for this; only pages of this node may", origin),
                    r.path);
-  if (!r.body.empty() && !is_json(r.header("content-type")))
+  if (!r.body.empty() && !is_taken(r.body_type()))
     return problem(415, "send the body as Content-Type: application/json, or no body", r.path);
   return std::nullopt;
 }

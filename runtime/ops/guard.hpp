@@ -28,7 +28,7 @@ bool is_loopback(std::string_view host);
 /// The refusal of a request, or nothing. GET and HEAD pass. Everything else needs
 /// - a Host that is localhost, an IP address (a rebound request carries a name) or one of `names`;
 /// - an Origin, if there is one, of the same host and port;
-/// - Content-Type application/json, unless the body is empty.
+/// - Content-Type application/json or text/yaml, unless the body is empty.
 std::optional<response> refuse(const request& r, const std::vector<std::string>& names);
 
 } // namespace rtdp::ops

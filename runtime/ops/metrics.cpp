@@ -30,6 +30,9 @@ pairs pairs_of(const state_labels& l) { return {{"component", &l.component}, {"s
 pairs pairs_of(const alarm_labels& l) {
   return {{"component", &l.component}, {"condition", &l.condition}};
 }
+pairs pairs_of(const component_labels& l) { return {{"component", &l.component}}; }
+pairs pairs_of(const peer_labels& l) { return {{"peer", &l.peer}}; }
+pairs pairs_of(const no_labels&) { return {}; }
 
 template<class T>
 Labels given(const T& labels) {

@@ -55,6 +55,19 @@ struct alarm_labels {
   std::string component{}, condition{};
 };
 
+/// `component`: "flow.orders" or "source.shop".
+struct component_labels {
+  std::string component{};
+};
+
+/// Another node, as the one that tells sees it.
+struct peer_labels {
+  std::string peer{};
+};
+
+/// What there is once a node.
+struct no_labels {};
+
 // -- the metrics ----------------------------------------------------------------------------------
 
 /// What metrics.def says about one metric.

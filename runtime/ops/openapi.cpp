@@ -43,7 +43,9 @@ json request_body(const route& r) {
   for (const auto& b : r.body)
     properties[b.name] = {{"type", b.type}, {"description", b.doc}};
   json schema = {{"type", "object"}, {"properties", properties}};
-  return {{"required", false}, {"content", {{"application/json", {{"schema", schema}}}}}};
+  if (r.takes != json_type)
+    return {{"required", true}, {"content", {{r.takes, {{"schema", {{"type", "string"}}}}}}}};
+  return {{"required", false}, {"content", {{r.takes, {{"schema", schema}}}}}};
 }
 
 json operation(const route& r) {
@@ -52,7 +54,7 @@ json operation(const route& r) {
   json out = {{"operationId", operation_id(r)}, {"summary", r.summary}};
   if (auto list = parameters(r); !list.empty())
     out["parameters"] = std::move(list);
-  if (!r.body.empty())
+  if (!r.body.empty() || r.takes != json_type)
     out["requestBody"] = request_body(r);
   out["responses"] = {{"200", {{"description", "done"}, {"content", {{type, json::object()}}}}},
                       {"default",

@@ -62,12 +62,17 @@ response readyz(control& node, const request& r) {
 
 response status(control& node, const request& r) {
   auto body = about(node);
-  for (auto c : all_classes) {
-    auto list = node.list(c);
-    if (!list)
-      return problem(list.error(), r.path);
-    body[plural(c)] = to_json(*list);
-  }
+  auto all = node.components();
+  if (!all)
+    return problem(all.error(), r.path);
+  for (auto c : all_classes)
+    body[plural(c)] = json::array();
+  for (const auto& item : *all)
+    body[plural(item.class_)].push_back(to_json(item));
+  auto cluster = node.cluster();
+  if (!cluster)
+    return problem(cluster.error(), r.path);
+  body["cluster"] = to_json(*cluster);
   auto alarms = node.alarms();
   if (!alarms)
     return problem(alarms.error(), r.path);
@@ -228,7 +233,7 @@ void add_health(std::vector<route>& to, control& node, const metrics& counted) {
                 {},
                 {},
                 metrics_type});
-  to.push_back({"GET", "/api/v1/status", "The node, its readiness and all lists",
+  to.push_back({"GET", "/api/v1/status", "The node, its readiness, the cluster and all lists",
                 [&node](const request& r) { return status(node, r); }});
 }
 
@@ -298,6 +303,7 @@ std::vector<route> rest_routes(control& node, const metrics& counted) {
   add_table_routes(all, node);
   add_snapshot_route(all, node);
   add_alarm_routes(all, node);
+  add_cluster_routes(all, node);
   add_changes(all, node);
   add_dead_letters(all, node);
   route itself{"GET", "/api/v1/openapi.json", "This document (OpenAPI 3.1)", {}};

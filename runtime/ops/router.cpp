@@ -75,6 +75,15 @@ std::optional<std::map<std::string, std::string>> match(const std::vector<std::s
   return found;
 }
 
+/// A body of another type than the route takes; one without a type comes from within the process.
+std::optional<response> wrong_type(const route& to, const request& r) {
+  auto type = r.body_type();
+  if (r.body.empty() || type.empty() || type == to.takes)
+    return std::nullopt;
+  return problem(415, fmt::format("send the body as Content-Type: {}; found {}", to.takes, type),
+                 r.path);
+}
+
 response not_allowed(const request& r, const std::set<std::string>& allowed) {
   auto list = fmt::format("{}", fmt::join(allowed, ", "));
   auto out = problem(405, fmt::format("{} is not possible here; use {}", r.method, list), r.path);
@@ -87,6 +96,15 @@ response not_allowed(const request& r, const std::set<std::string>& allowed) {
 std::string_view request::header(const std::string& lower_case_name) const {
   auto at = headers.find(lower_case_name);
   return at == headers.end() ? std::string_view() : std::string_view(at->second);
+}
+
+std::string request::body_type() const {
+  auto type = header("content-type");
+  std::string out(type.substr(0, type.find(';')));
+  out.erase(out.find_last_not_of(" \t") + 1);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return char(std::tolower(c)); });
+  return out;
 }
 
 response problem(int status, std::string_view detail, std::string_view instance) {
@@ -124,6 +142,8 @@ response router::handle(request& r) const {
         allowed.insert("HEAD");
       continue;
     }
+    if (auto refused = wrong_type(routes_[i], r))
+      return *refused;
     r.parts = std::move(*parts);
     try {
       return routes_[i].handler(r);

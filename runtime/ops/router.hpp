@@ -29,6 +29,8 @@ struct request {
 
   /// Empty when there is none.
   std::string_view header(const std::string& lower_case_name) const;
+  /// The type of the body in lower case, without parameters.
+  std::string body_type() const;
 };
 
 struct response {
@@ -55,6 +57,9 @@ struct parameter {
   std::string doc;
 };
 
+inline constexpr auto json_type = "application/json";
+inline constexpr auto yaml_type = "text/yaml";
+
 struct route {
   std::string method;
   /// "/api/v1/flows/{name}"; a part in braces matches one path part.
@@ -62,16 +67,19 @@ struct route {
   std::string summary;
   std::function<response(const request&)> handler;
   std::vector<parameter> query{};
+  /// The members of a JSON body.
   std::vector<parameter> body{};
-  std::string produces = "application/json";
+  std::string produces = json_type;
+  /// Of a body; other types are a 415.
+  std::string takes = json_type;
 };
 
 class router {
 public:
   explicit router(std::vector<route> routes);
 
-  /// Fills `parts`, `query` must be filled. 404 and 405 (with Allow) as problems; an exception of a
-  /// handler becomes a 500.
+  /// Fills `parts`, `query` must be filled. 404, 405 (with Allow) and 415 as problems; an exception
+  /// of a handler becomes a 500.
   response handle(request& r) const;
 
   const std::vector<route>& routes() const { return routes_; }

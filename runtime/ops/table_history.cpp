@@ -1,6 +1,6 @@
 #include "runtime/ops/table_history.hpp"
 
-#include "runtime/ops/cli_tables.hpp"
+#include "runtime/ops/cli_layout.hpp"
 #include "runtime/ops/control.hpp"
 #include "runtime/ops/router.hpp"
 
@@ -91,13 +91,6 @@ response compatibility(control& node, const request& r) {
   if (!*found)
     return no_table(r);
   return {200, "application/json", dump(to_json(**found))};
-}
-
-std::string text_of(const json& item, const char* key) {
-  auto at = item.find(key);
-  if (at == item.end() || at->is_null())
-    return "";
-  return printable(at->is_string() ? at->get<std::string>() : dump(*at));
 }
 
 std::string joined(const json& item, const char* key, std::string (*show)(const json&)) {

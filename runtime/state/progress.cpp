@@ -42,6 +42,8 @@ std::string progress::text() const {
   json object{{"offsets", offsets}, {"ids", ids}};
   if (!truncated.empty())
     object["truncated"] = truncated;
+  if (state != state_point{})
+    object["state"] = {{"incarnation", state.incarnation}, {"version", state.version}};
   // A name that is not UTF-8 is written with the replacement character instead of an exception.
   return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -52,9 +54,10 @@ result<progress> progress::parse(std::string_view text) {
     return read_back;
   auto object = json::parse(text, nullptr, false);
   bool has_truncated = object.is_object() && object.contains("truncated");
-  if (!object.is_object() || object.size() != (has_truncated ? 3 : 2))
-    return rejected("progress must be a JSON object with `offsets`, `ids` and perhaps `truncated`, "
-                    "found: " +
+  bool has_state = object.is_object() && object.contains("state");
+  if (!object.is_object() || object.size() != size_t(2 + has_truncated + has_state))
+    return rejected("progress must be a JSON object with `offsets`, `ids` and perhaps `truncated` "
+                    "and `state`, found: " +
                     std::string(text.substr(0, 80)));
   if (auto failed = read(object, "offsets", read_back.offsets))
     return failed;
@@ -63,6 +66,12 @@ result<progress> progress::parse(std::string_view text) {
   if (has_truncated)
     if (auto failed = read(object, "truncated", read_back.truncated))
       return failed;
+  if (has_state) {
+    numbers point;
+    if (auto failed = read(object, "state", point))
+      return failed;
+    read_back.state = {point["incarnation"], point["version"]};
+  }
   return read_back;
 }
 

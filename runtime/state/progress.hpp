@@ -3,12 +3,26 @@
 
 #include "runtime/core/error.hpp"
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
 
 namespace rtdp::state {
+
+/// A state of a flow's steps: the one that `incarnation` had after the batch with this number. An
+/// incarnation is one life of the flow's pipeline and draws its name by lot, so two of them never
+/// make the same point, whatever a frozen one does when it wakes. Incarnation 0 is the empty state;
+/// its version says where the next one counts on, so that versions never fall.
+struct state_point {
+  int64_t incarnation = 0;
+  int64_t version = 0;
+
+  auto operator<=>(const state_point&) const = default;
+  bool is_empty() const { return incarnation == 0; }
+  std::string text() const { return std::to_string(incarnation) + '/' + std::to_string(version); }
+};
 
 struct progress {
   /// Next offset to read, by "topic/partition".
@@ -20,6 +34,8 @@ struct progress {
   /// Id of the last truncate applied, by namespace text in version 0. A truncate comes through
   /// every partition; the first copy counts, and no older row of another partition after it.
   std::map<std::string, int64_t> truncated;
+  /// What the steps with state hold once all of this is applied.
+  state_point state = {};
 
   bool operator==(const progress&) const = default;
 

@@ -8,6 +8,7 @@
 #include "runtime/ums/schema.hpp"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -85,12 +86,21 @@ public:
   /// `table_of` all tables, in order.
   result<std::vector<std::string>> tables();
 
+  /// What a source has met, for a copy on another node: texts by keys, of which each begins with
+  /// the source's name and a line break.
+  result<std::map<std::string, std::string>> copy_of(const std::string& source);
+  /// Puts such texts in the place of everything that the source has met here; all or none.
+  error adopt(const std::string& source, const std::map<std::string, std::string>& copy);
+
 private:
   result<std::optional<table_version>> one(std::string_view where, const std::string& table,
                                            const std::string& line, int64_t number);
   result<int64_t> number_for(const met_version& met, const std::vector<table_version>& all);
   error insert(const met_version& met, const table_version& v);
   error link(const met_version& met, int64_t version);
+  error copy_versions(const std::string& source, std::map<std::string, std::string>& out);
+  error copy_lines(const std::string& source, std::map<std::string, std::string>& out);
+  error forget_lines(const std::string& source);
 
   database db_;
 };

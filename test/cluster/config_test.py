@@ -86,7 +86,7 @@ class Wrong(Case):
         self.assertIn("--set", self.rtdp("check", file, "--set", "novalue", code=1).stderr)
 
     def test_every_example_is_correct(self):
-        examples = sorted((ROOT / "config/examples").glob("*.yaml"))
+        examples = sorted((ROOT / "config/examples").rglob("*.yaml"))
         self.assertTrue(examples)
         for file in examples:
             env = {name: "https://example.com/hook" if "WEBHOOK" in name else "postgresql://a:b@127.0.0.1/a"
@@ -97,6 +97,7 @@ class Wrong(Case):
 class Usage(Case):
     def test_a_wrong_command_line_ends_with_2_and_tells_how(self):
         for args in ([], ["fly"], ["run"], ["check"], ["flow"], ["flow", "orders"], ["flow", "orders", "jump"],
+                     ["flow", "orders", "drift"], ["node", "n1"], ["node", "n1", "fly"], ["apply"],
                      ["run", "a.yaml", "--nothing"], ["dead-letters", "eat"], ["dead-letters", "show"],
                      ["dead-letters", "show", "x"], ["dead-letters", "drop"], ["dead-letters", "replay"],
                      ["dead-letters", "replay", "1", "--all"], ["status", "extra"]):

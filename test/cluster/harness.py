@@ -1,93 +1,21 @@
 """What the tests with real processes share: a temporary folder, a node in it, REST, waiting.
 
-The binary is build/release/rtdp, or what RTDP_BINARY names. A test that needs a server is run by
-test/services/with, which sets RTDP_TEST_PG_URL; without it the test is skipped, and says so.
+A test that needs a server is run by test/services/with, which sets RTDP_TEST_PG_URL; without it the
+test is skipped, and says so.
 """
-import json
 import os
-import pathlib
 import shutil
-import signal
-import socket
 import sqlite3
 import subprocess
 import tempfile
 import time
 import unittest
-import urllib.error
-import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = os.environ.get("RTDP_BINARY", str(ROOT / "build/release/rtdp"))
+from processes import BINARY, ROOT, Node, free_port  # noqa: F401 (the tests take them from here)
+
 PG_URL = os.environ.get("RTDP_TEST_PG_URL")
 # What one command of the client may take; it answers in milliseconds.
 COMMAND_SECONDS = 20
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Node:
-    """A process `rtdp run FILE`, its log in a file."""
-
-    def __init__(self, file, log, port, args=(), env=None):
-        self.log_path, self.port = log, port
-        self.url = f"http://127.0.0.1:{port}"
-        with open(log, "ab") as out:
-            self.process = subprocess.Popen([BINARY, "run", file, *args], stdout=out, stderr=out,
-                                            env={**os.environ, **(env or {})})
-
-    def log(self):
-        with open(self.log_path, errors="replace") as f:
-            return f.read()
-
-    def alive(self):
-        return self.process.poll() is None
-
-    def request(self, method, path, body=None):
-        """Status and text of the answer."""
-        data = None if body is None else json.dumps(body).encode()
-        asked = urllib.request.Request(self.url + path, data=data, method=method)
-        asked.add_header("Content-Type", "application/json")
-        try:
-            with urllib.request.urlopen(asked, timeout=10) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as e:
-            return e.code, e.read().decode()
-
-    def get(self, path):
-        return self.request("GET", path)
-
-    def up(self):
-        try:
-            return self.get("/healthz")[0] == 200
-        except OSError:
-            return False
-
-    def items(self, which):
-        return {c["name"]: c for c in json.loads(self.get(f"/api/v1/{which}")[1])["items"]}
-
-    def one(self, which, name):
-        """The component, or an empty one while the node does not know it or does not answer yet."""
-        try:
-            return self.items(which).get(name, {"state": "", "reason": ""})
-        except OSError:
-            return {"state": "", "reason": ""}
-
-    def state(self, which, name):
-        return self.one(which, name)["state"]
-
-    def terminate(self, seconds=10):
-        """SIGTERM; the exit code. Fails when the process takes longer than it may."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(seconds)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait(10)
 
 
 class Case(unittest.TestCase):

@@ -53,13 +53,17 @@ class Asking(Shop):
             for verb, described in verbs.items():
                 self.assertTrue(described["summary"], path)
                 name = "main" if "/streams/" in path else "dw.orders" if "/sinks/" in path else "shop" \
-                    if "/sources/" in path else "sqlite.shop.main.orders.0.0.0" if "/tables/" in path else "orders"
+                    if "/sources/" in path else "sqlite.shop.main.orders.0.0.0" if "/tables/" in path else "n1" \
+                    if "/nodes/" in path else "orders"
                 code, body = node.request(verb.upper(), path.replace("{name}", name).replace("{id}", "99"))
-                # There is no dead letter, all of it runs already, and SQLite takes no snapshot while it runs.
-                expected = 404 if "{id}" in path else 409 if path.endswith(("/start", "/snapshot")) else 200
+                # There is no dead letter, all of it runs already, SQLite takes no snapshot while it runs, and
+                # a node alone has no other one to move things to.
+                refused = path.endswith(("/start", "/snapshot", "/drain", "/undrain")) or verb == "delete"
+                bodiless = verb == "post" and path.endswith(("/drift", "/apply"))
+                expected = 404 if "{id}" in path else 400 if bodiless else 409 if refused else 200
                 self.assertEqual(code, expected, f"{verb} {path}: {body}")
                 asked += 1
-        self.assertGreaterEqual(asked, 24)
+        self.assertGreaterEqual(asked, 32)
         self.wait("ready again", lambda: node.get("/readyz")[0] == 200, node=node)
         self.assertEqual(node.terminate(), 0)
 
@@ -71,7 +75,12 @@ class Asking(Shop):
                                          ("GET", "/api/v1/dead-letters?limit=0", None, 400),
                                          ("GET", "/api/v1/dead-letters/x", None, 404),
                                          ("POST", "/api/v1/flows/orders/rewind", [1], 400),
-                                         ("POST", "/api/v1/flows/orders/rewind", {"to": True}, 400)):
+                                         ("POST", "/api/v1/flows/orders/rewind", {"to": True}, 400),
+                                         ("POST", "/api/v1/flows/orders/drift", {"to": 7}, 400),
+                                         ("POST", "/api/v1/flows/no/drift", {"to": "n2"}, 404),
+                                         ("POST", "/api/v1/flows/orders/drift", {"to": "n2"}, 409),
+                                         ("POST", "/api/v1/nodes/n9/drain", None, 404),
+                                         ("POST", "/api/v1/apply", {}, 415)):
             got, text = node.request(method, path, body)
             self.assertEqual(got, code, f"{method} {path}: {text}")
             problem = json.loads(text)
@@ -109,6 +118,22 @@ class Asking(Shop):
             node.one("tables", "sqlite.shop.main.orders.0.0.0")), node=node)
         self.assertEqual((table["snapshot_rows_done"], table["rows_in"]), (500, 500))
         self.assertEqual(self.rtdp("dead-letters", "list", "--json").stdout, "")
+        self.assertEqual(node.terminate(), 0)
+
+    def test_a_node_alone_is_shown_as_such_and_moves_nothing(self):
+        node = self.ready()
+        nodes = json.loads(self.rtdp("nodes", "--json").stdout)["items"]
+        self.assertEqual([(n["name"], n["state"], n["leader"], n["flows"], n["sources"]) for n in nodes],
+                         [("n1", "running", True, 2, 1)])
+        self.assert_has(self.rtdp("nodes").stdout, "n1", "running")
+        self.assertEqual(self.rtdp("drifts").stdout, "no drifts\n")
+        self.assertEqual(self.rtdp("plan").stdout, "nothing to move\n")
+        for args in (["flow", "orders", "drift", "--to", "n2"], ["flow", "orders", "drift", "--to", "n2", "--no-wait"],
+                     ["flow", "orders", "cancel"], ["node", "n1", "drain"], ["node", "n1", "undrain"],
+                     ["apply", self.path("pipeline.yaml")]):
+            self.assertIn("not part of a cluster", self.rtdp(*args, code=1).stderr)
+        self.assertIn("no node \"n9\"", self.rtdp("node", "n9", "drain", code=1).stderr)
+        self.assertEqual(node.state("flows", "orders"), "running")
         self.assertEqual(node.terminate(), 0)
 
     def test_the_sink_and_the_lag_are_told_while_nothing_flows(self):

@@ -3,6 +3,7 @@
 place in the SQL and in the file. RTDP_BINARY names the rtdp to ask."""
 import os
 import pathlib
+import re
 import sqlite3
 import subprocess
 import tempfile
@@ -47,6 +48,54 @@ class CheckFlows(unittest.TestCase):
         with sqlite3.connect(self.path("shop.db")) as shop:
             self.assertEqual(shop.execute("select count(*) from sqlite_schema").fetchone(), (1,))
         shop.close()
+
+    def test_an_aggregate_that_cannot_be_exact_is_told_with_its_line(self):
+        with sqlite3.connect(self.path("shop.db")) as shop:
+            shop.execute("create table prices(id integer primary key, kind text, price real)")
+        shop.close()
+        head = HEAD.replace("tables: [orders]", "tables: [orders, prices]")
+        code, said = self.check("""    source: sqlite.shop.main.prices
+    sink: out.o
+    steps:
+      - aggregate: {by: [kind], sum: [price]}
+  colour:
+    source: sqlite.shop.main.orders
+    sink: out.c
+    steps:
+      - aggregate: {by: [colour], count: n}
+  keyless:
+    source: sqlite.shop.main.orders
+    sink: out.k
+    steps:
+      - sql: select note, qty from orders
+      - aggregate: {by: [note], count: n}
+  grouped:
+    source: sqlite.shop.main.orders
+    sink: out.g
+    steps:
+      - sql: select 1 as ums_id_, max(ums_ts_) as ums_ts_, 'i' as ums_op_, max(id) as id, note from orders group by note
+      - aggregate: {by: [note], count: n}
+  good:
+    source: sqlite.shop.main.orders
+    sink: out.i
+    keys: [note]
+    steps:
+      - sql: select id, note, qty::decimal(18,2) as qty from orders where qty > 0
+      - aggregate: {by: [note], count: n, sum: [{of: qty, as: total}]}
+  twice:
+    source: sqlite.shop.main.orders
+    sink: out.t
+    steps:
+      - dedupe: {keys: [event]}
+""", head=head)
+        self.assertEqual(code, 1)
+        for n, line, part in ((0, 11, "cast it to a decimal in a sql step before"),
+                              (1, 16, "no column is named colour; there are: id, qty, note"),
+                              (2, 22, "must keep the key under its own name (id), found: none"),
+                              (3, 28, "makes rows of several rows"),
+                              (4, 40, "no column is named event")):
+            self.assertRegex(said.splitlines()[n], rf"^p.yaml:{line}: flows\..*{re.escape(part)}", said)
+        self.assertIn("5 problems; nothing was started", said)
 
     def test_every_flow_that_cannot_work_is_told_with_its_lines(self):
         code, said = self.check("""    source: sqlite.shop.main.orders

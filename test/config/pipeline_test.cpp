@@ -145,12 +145,8 @@ TEST_CASE("an unknown part of the file is a problem") {
       problems_of("node: {}\nsource: {}\ncolour: red\n") ==
       strings{"2 source: is not a known setting; did you mean sources?",
               "3 colour: is not a known setting; known: node, bus, sources, streams, sinks, flows, "
-              "alarms, nodes"});
+              "alarms, nodes, cluster"});
   CHECK(problems_of("just text\n") == strings{"1 expects a mapping; found text"});
-  CHECK(
-      problems_of("nodes: {n1: {listen: x}}\n") ==
-      strings{"1 nodes: a cluster needs a build of rtdp with cluster support, which this one does "
-              "not have; describe this machine under node:"});
 }
 
 TEST_CASE("the node's settings are checked") {
@@ -332,7 +328,7 @@ TEST_CASE("problems of loading and of checking come together, by line") {
           "2 bus.kind: the environment variable NOPE is not set",
           "3 node: is given twice; the first is in line 1",
           "4 x: is not a known setting; known: node, bus, sources, streams, sinks, flows, "
-            "alarms, nodes"});
+            "alarms, nodes, cluster"});
   CHECK(problems_of("a: [\n").size() == 1);
 }
 

@@ -79,9 +79,9 @@ TEST_CASE("one kind is told alone, as source and as sink when it is both") {
   CHECK_FALSE(holds(text, "generator"));
   CHECK(reference(toy::kinds(), "flow").find("## Flows\n") == 0);
   CHECK(reference(toy::kinds(), "nope").empty());
-  CHECK(reference_names(toy::kinds()) == strings{"node", "embedded", "kafka", "postgres",
-                                                 "generator", "stream", "print", "flow", "sql",
-                                                 "dedupe", "alarms"});
+  CHECK(reference_names(toy::kinds()) == strings{"node", "nodes", "cluster", "embedded", "kafka",
+                                                 "postgres", "generator", "stream", "print", "flow",
+                                                 "sql", "dedupe", "alarms"});
 }
 
 TEST_CASE("every example of the page passes the check") {
@@ -94,6 +94,12 @@ TEST_CASE("every example of the page passes the check") {
       text = "sources: {shop: {kind: generator}}\nsinks: {dw: {kind: print}}\n" + example;
     if (example.rfind("    steps:", 0) == 0)
       text = around + example;
+    // Half of a cluster each.
+    if (example.rfind("nodes:", 0) == 0)
+      text = "bus: {kind: kafka, brokers: b:9092}\n" + example;
+    if (example.rfind("cluster:", 0) == 0)
+      text = "bus: {kind: kafka, brokers: b:9092}\n"
+             "nodes: {n1: {data_dir: d, listen: h:1}}\n" + example;
     CHECK(lines(toy::checked_text(text).problems) == strings{});
   }
 }

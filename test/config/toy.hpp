@@ -20,6 +20,7 @@ inline catalogue kinds() {
   out.buses.push_back(spec{"kafka", "Apache Kafka."}
                           .add(field{"brokers", texts{}, "host:port of some brokers."}.required())
                           .add({"sasl_password", secret{}, "Password of the user."}));
+  out.shared_buses = {"kafka"};
   out.sources.push_back(
       spec{"postgres", "Reads a PostgreSQL database."}
           .add(

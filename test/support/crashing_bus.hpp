@@ -1,5 +1,6 @@
 /// The embedded bus on a test's folder, whose producers die as a process or a broker does: of the
-/// messages since the last flush each partition keeps only the first so many.
+/// messages since the last flush each partition keeps only the first so many; of a transaction, all
+/// or none.
 #pragma once
 
 #include "runtime/bus/bus.hpp"
@@ -45,7 +46,13 @@ public:
   result<std::unique_ptr<rtdp::bus::producer>> make_producer(const std::string& client) override {
     auto inner = inner_->make_producer(client);
     REQUIRE(inner);
-    return std::unique_ptr<rtdp::bus::producer>(new mortal(*this, std::move(*inner)));
+    return std::unique_ptr<rtdp::bus::producer>(new mortal(*this, std::move(*inner), false));
+  }
+  result<std::unique_ptr<rtdp::bus::producer>>
+  make_fenced_producer(const std::string& id) override {
+    auto inner = inner_->make_fenced_producer(id);
+    REQUIRE(inner);
+    return std::unique_ptr<rtdp::bus::producer>(new mortal(*this, std::move(*inner), true));
   }
 
   /// All that a partition holds, in order.
@@ -65,8 +72,8 @@ public:
 private:
   class mortal final : public rtdp::bus::producer {
   public:
-    mortal(crashing_bus& bus, std::unique_ptr<producer> inner)
-        : bus_(bus), inner_(std::move(inner)) {}
+    mortal(crashing_bus& bus, std::unique_ptr<producer> inner, bool whole)
+        : bus_(bus), inner_(std::move(inner)), whole_(whole) {}
 
     error send(const rtdp::bus::partition& to, std::string_view key,
                std::string_view value) override {
@@ -75,13 +82,19 @@ private:
     }
     error flush(std::chrono::milliseconds timeout) override {
       bool dies = bus_.crash_each > 0 && bus_.random_() % bus_.crash_each == 0;
+      bool none = dies && whole_ && bus_.random_() % 2 == 0;
       for (auto& [to, messages] : waiting_) {
-        auto kept = dies ? bus_.random_() % (messages.size() + 1) : messages.size();
+        auto kept = dies && !whole_ ? bus_.random_() % (messages.size() + 1) : messages.size();
+        if (none)
+          continue;
         for (size_t i = 0; i < kept; ++i)
           REQUIRE_FALSE(inner_->send(to, messages[i].first, messages[i].second));
       }
       waiting_.clear();
-      REQUIRE_FALSE(inner_->flush(timeout));
+      auto failed = inner_->flush(timeout);
+      if (failed == ec::fenced)
+        return failed;
+      REQUIRE_FALSE(failed);
       bus_.crashes += dies ? 1 : 0;
       return dies ? unavailable("died") : error{};
     }
@@ -89,6 +102,7 @@ private:
   private:
     crashing_bus& bus_;
     std::unique_ptr<producer> inner_;
+    const bool whole_;
     std::map<rtdp::bus::partition, std::vector<std::pair<std::string, std::string>>> waiting_;
   };
 

@@ -58,6 +58,7 @@ public:
   }
 
   caf::actor_registry& registry() { return system_.registry(); }
+  caf::scheduler::test_coordinator& scheduler() { return scheduler_; }
 
   template<class Handle, class... Ts>
   void send(const Handle& to, Ts&&... xs) {

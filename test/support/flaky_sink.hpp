@@ -33,6 +33,8 @@ struct flaky_store {
   std::map<std::string, std::string> progress;
   /// ums_id_ of each row, in the order of writing.
   std::vector<int64_t> rows;
+  /// Epoch that each of them was written under.
+  std::vector<int64_t> written_by;
   /// Every call in order: "connect", "take 1", "write 1..4", "advance".
   std::vector<std::string> calls;
 
@@ -74,6 +76,7 @@ public:
       if (store_.bad.contains(id))
         return rejected("row " + std::to_string(id) + " does not fit");
     store_.rows.insert(store_.rows.end(), ids.begin(), ids.end());
+    store_.written_by.insert(store_.written_by.end(), ids.size(), f.epoch);
     keep(f);
     return e;
   }

@@ -21,7 +21,7 @@ public:
         inner_ = k.make(k.spec.defaults(), data_dir);
   }
 
-  int failing_flushes = 0, failing_sends = 0, opens = 0;
+  int failing_flushes = 0, failing_sends = 0, failing_opens = 0, opens = 0;
   /// Flushes that write everything and then fail all the same.
   int answers_lost = 0;
   /// Retention took everything: what `ranges` answers instead.
@@ -29,6 +29,8 @@ public:
 
   error open() override {
     ++opens;
+    if (failing_opens > 0 && failing_opens-- > 0)
+      return unavailable("broker gone");
     return inner_->open();
   }
   error create_topic(const std::string& name, const rtdp::bus::topic_options& o) override {
@@ -46,10 +48,11 @@ public:
     return inner_->make_reader(client);
   }
   result<std::unique_ptr<rtdp::bus::producer>> make_producer(const std::string& client) override {
-    auto inner = inner_->make_producer(client);
-    if (!inner)
-      return inner.error();
-    return std::unique_ptr<rtdp::bus::producer>(new leaky(*this, std::move(*inner)));
+    return wrapped(inner_->make_producer(client));
+  }
+  result<std::unique_ptr<rtdp::bus::producer>>
+  make_fenced_producer(const std::string& id) override {
+    return wrapped(inner_->make_fenced_producer(id));
   }
 
   /// Every message that a partition of `topic` holds.
@@ -90,6 +93,13 @@ private:
     leaky_bus& bus_;
     std::unique_ptr<producer> inner_;
   };
+
+  result<std::unique_ptr<rtdp::bus::producer>>
+  wrapped(result<std::unique_ptr<rtdp::bus::producer>> inner) {
+    if (!inner)
+      return inner.error();
+    return std::unique_ptr<rtdp::bus::producer>(new leaky(*this, std::move(*inner)));
+  }
 
   std::unique_ptr<bus> inner_;
 };

@@ -13,9 +13,14 @@ namespace rtdp::test {
 
 using reports = std::shared_ptr<std::vector<runtime::report>>;
 
-inline runtime::feedback_actor::behavior_type probe_actor(reports into) {
+/// `dropped`: "flow.f".
+inline runtime::feedback_actor::behavior_type
+probe_actor(reports into, std::shared_ptr<std::vector<std::string>> dropped) {
   return {
       [into](runtime::atom::status, const runtime::report& r) { into->push_back(r); },
+      [dropped](runtime::atom::drop, const std::string& component, const std::string& name) {
+        dropped->push_back(component + "." + name);
+      },
       [into](runtime::atom::list) { return *into; },
   };
 }
@@ -26,7 +31,7 @@ struct surroundings {
     env.node = "n1";
     env.data_dir = std::move(data_dir);
     env.metrics = std::make_shared<ops::metrics>("n1");
-    env.feedback = system.spawn(probe_actor, told);
+    env.feedback = system.spawn(probe_actor, told, dropped);
   }
 
   /// The last report of a component; empty when it told nothing.
@@ -47,6 +52,8 @@ struct surroundings {
   }
 
   reports told = std::make_shared<std::vector<runtime::report>>();
+  std::shared_ptr<std::vector<std::string>> dropped =
+      std::make_shared<std::vector<std::string>>();
   runtime::environment env;
 };
 

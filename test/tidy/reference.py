@@ -30,7 +30,7 @@ def rtdp(*arguments, folder=ROOT):
 
 
 def examples():
-    return sorted((ROOT / "config/examples").glob("*.yaml"))
+    return sorted((ROOT / "config/examples").rglob("*.yaml"))
 
 
 def page():

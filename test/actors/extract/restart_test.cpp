@@ -176,34 +176,20 @@ void look(const std::vector<bus::message>& messages, seen_rows& seen) {
   }
 }
 
-void run(uint32_t seed, bool replays) {
-  CAPTURE(seed);
-  std::mt19937 random(seed);
-  test::temp_folder folder;
-  auto bus = std::make_shared<test::crashing_bus>(folder.path(), random);
-  auto db = made(random, 5);
+extraction_settings settings_of(uint32_t seed, const std::string& data_dir) {
   extraction_settings s;
   s.name = "shop";
   s.to = routing({"rtdp.shop", int64_t(seed % 3)}, {.partitions = partitions});
-  s.data_dir = folder.path();
+  s.data_dir = data_dir;
   s.message_bytes = 700;
   s.flush_bytes = 4000;
-  bus->crash_each = 3;
-  for (bool done = false; !done;) {
-    extraction work(s, bus, [&] { return std::make_unique<scripted>(db, random, replays); });
-    auto failed = work.open();
-    REQUIRE_MESSAGE(!failed, failed.text());
-    for (bool alive = true; alive && !done;) {
-      // A kill without a word, too.
-      alive = random() % 50 > 0 && (random() % 5 > 0 || !work.mark());
-      alive = alive && bool(work.step(0ms));
-      done = alive && work.idle() && !work.finish();
-    }
-  }
+  return s;
+}
+
+void check(test::crashing_bus& bus, const database& db, bool replays) {
   seen_rows seen;
   for (int32_t i = 0; i < partitions; ++i)
-    look(bus->held({"rtdp.shop", i}), seen);
-  CHECK(bus->crashes > 5);
+    look(bus.held({"rtdp.shop", i}), seen);
   size_t truncates = 0;
   for (size_t i = 0; i < db.log.size(); ++i)
     if (db.log[i].op == 't')
@@ -219,6 +205,76 @@ void run(uint32_t seed, bool replays) {
     CHECK_MESSAGE(copies == partitions, "truncate " << id << " has " << copies << " copies");
 }
 
+void run(uint32_t seed, bool replays) {
+  CAPTURE(seed);
+  std::mt19937 random(seed);
+  test::temp_folder folder;
+  auto bus = std::make_shared<test::crashing_bus>(folder.path(), random);
+  auto db = made(random, 5);
+  auto s = settings_of(seed, folder.path());
+  bus->crash_each = 3;
+  for (bool done = false; !done;) {
+    extraction work(s, bus, [&] { return std::make_unique<scripted>(db, random, replays); });
+    auto failed = work.open();
+    REQUIRE_MESSAGE(!failed, failed.text());
+    for (bool alive = true; alive && !done;) {
+      // A kill without a word, too.
+      alive = random() % 50 > 0 && (random() % 5 > 0 || !work.mark());
+      alive = alive && bool(work.step(0ms));
+      done = alive && work.idle() && !work.finish();
+    }
+  }
+  CHECK(bus->crashes > 5);
+  check(*bus, db, replays);
+}
+
+/// Three nodes, of which each may lose its folder. The one that had the source dies, or is frozen
+/// and goes on when it has it no more.
+void run_cluster(uint32_t seed) {
+  CAPTURE(seed);
+  std::mt19937 random(seed);
+  test::temp_folder folder;
+  auto bus = std::make_shared<test::crashing_bus>(folder.path(), random);
+  auto db = made(random, 5);
+  bus->crash_each = 4;
+  std::vector<std::unique_ptr<test::temp_folder>> nodes(3);
+  std::vector<std::unique_ptr<extraction>> frozen;
+  int64_t epoch = 0;
+  for (bool done = false; !done;) {
+    auto node = random() % nodes.size();
+    if (!nodes[node] || random() % 4 == 0) {
+      frozen.clear();
+      nodes[node] = std::make_unique<test::temp_folder>();
+    }
+    auto s = settings_of(seed, nodes[node]->path());
+    s.clustered = true;
+    s.self = {"n" + std::to_string(node), ++epoch};
+    auto work = std::make_unique<extraction>(
+        s, bus, [&] { return std::make_unique<scripted>(db, random, true); });
+    // The first flush of a run says whose the source is; it may be the one that dies.
+    error failed;
+    do
+      failed = work->open();
+    while (failed == ec::unavailable);
+    REQUIRE_MESSAGE(!failed, failed.text());
+    for (const auto& zombie : frozen) {
+      auto outcome = zombie->step(0ms);
+      CHECK((outcome ? outcome->rows == 0 : outcome.error() == ec::fenced));
+      CHECK(zombie->open() == ec::fenced);
+    }
+    frozen.clear();
+    bool alive = true;
+    while (alive && !done && random() % 20 > 0) {
+      alive = (random() % 5 > 0 || !work->mark()) && work->step(0ms);
+      done = alive && work->idle() && !work->finish();
+    }
+    if (alive)
+      frozen.push_back(std::move(work));
+  }
+  CHECK(bus->crashes > 0);
+  check(*bus, db, true);
+}
+
 } // namespace
 
 TEST_CASE("after any death each row of the log is on the bus once, and ids only rise") {
@@ -226,6 +282,14 @@ TEST_CASE("after any death each row of the log is on the bus once, and ids only 
   std::cout << "restart_test: seed " << seed << '\n';
   for (uint32_t i = 0; i < 20; ++i)
     run(seed + i, true);
+}
+
+TEST_CASE("a source that goes from node to node, at any point, loses and doubles no row either") {
+  auto seed = std::random_device{}();
+  std::cout << "restart_test: seed " << seed << '\n';
+  // A flush a step, and an opening that asks the bus several times: some seconds each.
+  for (uint32_t i = 0; i < 3; ++i)
+    run_cluster(seed + i);
 }
 
 TEST_CASE("a source that does not give the same again never gives an id twice") {

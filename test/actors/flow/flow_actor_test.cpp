@@ -171,6 +171,24 @@ TEST_CASE("a sink that ends takes its flow along, with its reason") {
   CHECK(f.end->why.text() == "no such table");
 }
 
+TEST_CASE("a flow that fails ends behind its sink: the next one must not meet a write of it") {
+  fixture f;
+  f.sink_told->lingers = true;
+  f.deliver(orders({{11, 'i', 1, "1"}}), 4);
+  fail(f.system, f.stream, unavailable("broker gone"));
+  CHECK(!f.end->ended);
+  f.deliver(orders({{12, 'i', 2, "1"}}), 5);
+  f.answer();
+  f.system.advance(3s);
+  CHECK(f.sink_told->written.size() == 1);
+  CHECK(f.around.last("flow", "f").state == "stopping");
+  CHECK(!f.end->ended);
+  f.system.kill(f.sink);
+  REQUIRE(f.end->ended);
+  CHECK(f.end->why == ec::unavailable);
+  CHECK(f.end->why.text() == "the stream it reads from ended");
+}
+
 TEST_CASE("an unreadable progress fails the flow") {
   fixture f(false);
   f.sink_told->opens = true;

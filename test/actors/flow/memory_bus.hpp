@@ -14,18 +14,25 @@ class memory_bus final : public bus::bus {
 public:
   /// What `poll` answers from now on.
   error failure;
+  /// Entries behind the last message that are none, as the mark of a transaction; and whether a
+  /// reader has noticed them.
+  int64_t marks = 0;
+  bool marks_read = false;
 
   void send(const std::string& key, const std::string& value) { held_.emplace_back(key, value); }
 
   error open() override { return {}; }
   error create_topic(const std::string&, const rtdp::bus::topic_options&) override { return {}; }
   result<std::vector<rtdp::bus::range>> ranges(const std::string&) override {
-    return std::vector<rtdp::bus::range>{{0, int64_t(held_.size())}};
+    return std::vector<rtdp::bus::range>{{0, int64_t(held_.size()) + marks}};
   }
   result<int64_t> offset_at(const rtdp::bus::partition&, int64_t) override {
     return int64_t(held_.size());
   }
   result<std::unique_ptr<rtdp::bus::producer>> make_producer(const std::string&) override {
+    return rejected("tests send by `send`");
+  }
+  result<std::unique_ptr<rtdp::bus::producer>> make_fenced_producer(const std::string&) override {
     return rejected("tests send by `send`");
   }
   result<std::unique_ptr<rtdp::bus::reader>> make_reader(const std::string&) override {
@@ -51,6 +58,10 @@ private:
       out.push_back({topic_, 0, int64_t(next_), 0, key, value});
       ++next_;
       return {};
+    }
+    int64_t position(const rtdp::bus::partition&) const override {
+      bool behind_all = next_ == from_.held_.size() && from_.marks_read;
+      return int64_t(next_) + (behind_all ? from_.marks : 0);
     }
 
   private:

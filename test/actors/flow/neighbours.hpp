@@ -21,7 +21,12 @@ struct sink_script {
   /// What it answers when it is opened; nothing as long as `opens` is false.
   std::string stored;
   bool opens = true;
+  /// Whether it answers when it is told to connect.
+  bool connects = true;
+  std::vector<int64_t> epochs;
   uint64_t dead_letters = 0;
+  /// It is in the middle of something when it is told to end, and goes on until it is killed.
+  bool lingers = false;
   std::vector<runtime::write_order> written;
   std::vector<std::string> advanced;
   std::deque<caf::typed_response_promise<runtime::write_receipt>> unanswered;
@@ -29,8 +34,18 @@ struct sink_script {
 
 inline runtime::sink_actor::behavior_type scripted_sink(runtime::sink_actor::pointer self,
                                                         std::shared_ptr<sink_script> s) {
+  self->set_exit_handler([self, s](caf::exit_msg& why) {
+    if (!s->lingers)
+      self->quit(std::move(why.reason));
+  });
   return {
-      [self, s](runtime::atom::open, int64_t) -> caf::result<std::string> {
+      [self, s](runtime::atom::warm) -> caf::result<bool> {
+        if (s->connects)
+          return true;
+        return self->make_response_promise<bool>();
+      },
+      [self, s](runtime::atom::open, int64_t epoch) -> caf::result<std::string> {
+        s->epochs.push_back(epoch);
         if (s->opens)
           return s->stored;
         return self->make_response_promise<std::string>();

@@ -1,4 +1,5 @@
 #include "actors/flow/reading.hpp"
+#include "test/actors/flow/memory_bus.hpp"
 #include "test/actors/flow/rows.hpp"
 #include "test/support/temp_folder.hpp"
 
@@ -161,7 +162,7 @@ TEST_CASE("a flow that does not take its batches gets its own reader and delays 
 
 TEST_CASE("a flow is read for while another one of its reader takes nothing at all") {
   fixture f(2);
-  REQUIRE(!f.join("stuck"));
+  REQUIRE(!f.join("warm"));
   REQUIRE(!f.join("runs"));
   for (int64_t id = 1; id <= 5; ++id) {
     f.send({{id, 'i', id, "1"}});
@@ -289,4 +290,24 @@ TEST_CASE("offsets that the bus does not hold are refused for that flow alone") 
         std::string::npos);
   f.read();
   CHECK(f.take_all("good") == "i 1 1 >1");
+}
+
+TEST_CASE("a flow is at the end when only marks of transactions are behind its last message") {
+  auto bus = std::make_shared<memory_bus>();
+  reading work({.name = "main"}, bus, temp_folder().path());
+  std::string value;
+  auto b = batch_of(orders_schema("orders"), {{1, 'i', 7, "5"}});
+  REQUIRE(!ums::write(*b, value));
+  bus->send(ums::message_key(b->kind, b->schema->name), value);
+  bus->marks = 2;
+  REQUIRE(!work.join("a", *ums::ns::parse("sqlite.shop"), {topic}, {}));
+  REQUIRE(!work.read(0ms));
+  CHECK(work.next("a").data);
+  CHECK(*work.messages_behind("a") == 2);
+  CHECK(!*work.at_end("a"));
+  bus->marks_read = true;
+  REQUIRE(!work.read(0ms));
+  CHECK(*work.messages_behind("a") == 0);
+  CHECK(*work.rows_behind("a") == 0);
+  CHECK(*work.at_end("a"));
 }

@@ -24,6 +24,11 @@ runtime::flow_actor::behavior_type scripted_flow(runtime::flow_actor::pointer se
       [](atom::idle) { return true; },
       [self](atom::stop) { self->quit(); },
       [](atom::join, const std::string&, const caf::strong_actor_ptr&) {},
+      [](atom::warm) { return true; },
+      [](atom::resume, int64_t) { return true; },
+      [](atom::freeze) { return std::string{}; },
+      [](atom::thaw) {},
+      [](atom::progress) { return std::string{}; },
       [](atom::open) {},
       [](atom::tick) {},
   };

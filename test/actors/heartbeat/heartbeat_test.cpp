@@ -208,4 +208,35 @@ TEST_CASE("the time of a state is that of its last change") {
   CHECK(t.list()[0].figures["since_us"] == since);
 }
 
+TEST_CASE("what left the node is in no list and no state, with the sink or tables it came with") {
+  around_feedback t;
+  /// A SINK or TABLE tells once more when its owner has ended already.
+  auto sink = t.system.spawn([to = t.feedback](caf::event_based_actor* self) {
+    auto told = report_of("sink", "dw.orders", "running");
+    told.texts["flow"] = "orders";
+    self->send(to, atom::status_v, told);
+    return caf::behavior{[self, to](atom::stop) {
+      self->send(to, atom::status_v, report_of("sink", "dw.orders", "stopped"));
+    }};
+  });
+  t.system.run();
+  t.tell(report_of("flow", "orders", "running"));
+  t.tell(report_of("flow", "others", "running"));
+  auto table = report_of("table", "sqlite.shop.main.orders.0.0.0", "running");
+  table.texts["source"] = "orders";
+  t.tell(table);
+  t.system.send(t.feedback, atom::drop_v, std::string("flow"), std::string("orders"));
+  t.system.send(sink, atom::stop_v);
+  auto all = t.list();
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].name == "others");
+  CHECK(all[1].component == "table");
+  CHECK(t.state("flow.orders", "running") == 0);
+  CHECK(t.state("sink.dw.orders", "running") == 0);
+  CHECK(t.state("flow.others", "running") == 1);
+  // It came back.
+  t.tell(report_of("flow", "orders", "starting"));
+  CHECK(t.list().size() == 3);
+}
+
 } // namespace rtdp::heartbeat

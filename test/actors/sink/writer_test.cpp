@@ -94,6 +94,21 @@ TEST_CASE("an epoch is used up by a failed connect") {
   CHECK(next->epoch() == 2);
 }
 
+TEST_CASE("a writer that starts again under its epoch waits until the one before has ended") {
+  place p;
+  auto old = p.make();
+  opened(*old, 7);
+  auto next = p.make();
+  CHECK(next->open(7).error() == ec::unavailable);
+  // It may still end what it has in hand; the next one reads its progress behind that.
+  written(*old, order_of(0, {1, 2}));
+  old.reset();
+  CHECK(id_mark(place::parsed(opened(*next, 7))) == 2);
+  // Another epoch is the fence's matter.
+  auto newer = p.make();
+  opened(*newer, 8);
+}
+
 TEST_CASE("an older writer writes nothing") {
   place p;
   auto old = p.make();

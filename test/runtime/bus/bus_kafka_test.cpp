@@ -1,5 +1,5 @@
 /// Beside a real broker: RTDP_TEST_KAFKA, set by test/services/with kafka.
-#include "test/runtime/bus/contract.hpp"
+#include "test/runtime/bus/contract_fenced.hpp"
 
 #include <cstdlib>
 #include <netinet/in.h>
@@ -166,6 +166,38 @@ TEST_CASE("while the broker is frozen, a full queue and a flush end in unavailab
   auto got = read(*reader_at(*b, {{p, 0}}), size_t(take(b->ranges(p.topic))[0].end));
   CHECK(got.front().value == "first");
   CHECK(got.back().value == "last");
+}
+
+TEST_CASE("a frozen broker makes a transaction unavailable, in time, and tears none") {
+  auto b = open_bus();
+  partition p{make_topic(*b), 0};
+  auto id = make_id();
+  auto w = take(b->make_fenced_producer(id));
+  require_ok(contract::write(*w, p, "first"));
+  {
+    frozen_broker frozen;
+    auto begin = clock::now();
+    require_ok(w->send(p, "", "perhaps"));
+    require_ok(w->send(p, "", "perhaps too"));
+    CHECK(w->flush(500ms) == ec::unavailable);
+    CHECK(w->flush(500ms) == ec::unavailable);
+    CHECK(clock::now() - begin < 4s);
+    begin = clock::now();
+    w.reset();
+    CHECK(clock::now() - begin < 5s);
+    begin = clock::now();
+    auto nobody = b->make_fenced_producer(id);
+    REQUIRE(!nobody);
+    CHECK(nobody.error() == ec::unavailable);
+    CHECK(clock::now() - begin < 13s);
+  }
+  w = take(b->make_fenced_producer(id));
+  require_ok(contract::write(*w, p, "last"));
+  auto held = all_of(*b, p);
+  if (held.size() != 2)
+    CHECK(held == texts{"first", "perhaps", "perhaps too", "last"});
+  else
+    CHECK(held == texts{"first", "last"});
 }
 
 TEST_CASE("a broker that freezes for a moment costs time, but no message and no order") {

@@ -1,4 +1,4 @@
-#include "test/runtime/bus/contract.hpp"
+#include "test/runtime/bus/contract_fenced.hpp"
 #include "test/support/temp_folder.hpp"
 
 #include <sqlite3.h>

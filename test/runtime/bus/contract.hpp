@@ -29,7 +29,7 @@ inline kind kind_named(const std::string& name) {
     if (k.spec.name == name)
       return k;
   FAIL("no bus named ", name);
-  return {config::spec{"", ""}, nullptr};
+  return {config::spec{"", ""}, false, nullptr};
 }
 
 /// A topic with a name that no test used before, here or in an earlier run.

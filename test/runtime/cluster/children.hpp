@@ -29,6 +29,14 @@ struct script {
   int marks = 0;
   /// Sources whose new heartbeat it was told.
   std::vector<std::string> joined;
+  /// Of each spawn: its epoch, and "warm <progress>" where it was spawned warm.
+  std::vector<int64_t> epochs;
+  std::vector<std::string> warm;
+  /// Each time it is told to resume; the answer to `warm` waits for a tick while it is not ready.
+  std::vector<int64_t> resumed;
+  bool ready = true;
+  std::vector<caf::typed_response_promise<bool>> on_ready;
+  int thaws = 0;
 };
 using script_ptr = std::shared_ptr<script>;
 using names = std::shared_ptr<std::vector<std::string>>;
@@ -104,8 +112,23 @@ inline runtime::flow_actor::behavior_type flow_stub(runtime::flow_actor::pointer
       [s](atom::join, const std::string& source, const caf::strong_actor_ptr&) {
         s->joined.push_back(source);
       },
+      [self, s](atom::warm) -> caf::result<bool> {
+        if (s->ready)
+          return true;
+        return s->on_ready.emplace_back(self->make_response_promise<bool>());
+      },
+      [s](atom::resume, int64_t epoch) {
+        s->resumed.push_back(epoch);
+        return true;
+      },
+      [name](atom::freeze) { return "frozen " + name; },
+      [s](atom::thaw) { ++s->thaws; },
+      [name](atom::progress) { return "progress of " + name; },
       [self](atom::open) { self->quit(runtime::to_caf(unavailable("connection refused"))); },
-      [](atom::tick) {},
+      [s](atom::tick) {
+        for (auto& reply : s->on_ready)
+          reply.deliver(true);
+      },
   };
 }
 
@@ -130,32 +153,53 @@ struct around_node {
     return system.keep(actor);
   }
 
-  void start(bool b_is_stopped = false) {
-    node_plan plan;
-    plan.limits.crashes_max = 3;
-    plan.sources.push_back({"shop", false,
-                            [this](caf::local_actor& by) {
-                              return born(source, by.spawn(source_stub, source, stops));
-                            },
-                            [this](caf::local_actor& by, runtime::source_actor of) {
-                              ++heartbeats;
-                              return heartbeat =
-                                         system.keep(by.spawn(heartbeat_stub, of, forgotten));
-                            }});
-    plan.streams.push_back({"main", [this](caf::local_actor& by) {
-                              return born(stream, by.spawn(stream_stub, stream, stops));
-                            }});
+  node_plan::source plan_source() {
+    return {"shop", false,
+            [this](caf::local_actor& by, int64_t epoch) {
+              source->epochs.push_back(epoch);
+              return born(source, by.spawn(source_stub, source, stops));
+            },
+            [this](caf::local_actor& by, runtime::source_actor of) {
+              ++heartbeats;
+              return heartbeat = system.keep(by.spawn(heartbeat_stub, of, forgotten));
+            }};
+  }
+  node_plan::stream plan_stream() {
+    return {"main", [this](caf::local_actor& by) {
+              return born(stream, by.spawn(stream_stub, stream, stops));
+            }};
+  }
+  node_plan::flow plan_flow(const std::string& name, const script_ptr& s) {
+    return {name, "main", false,
+            [this, name, s](caf::local_actor& by, runtime::stream_actor from, auto, int64_t epoch,
+                            const std::optional<std::string>& warm) {
+              s->epochs.push_back(epoch);
+              if (warm)
+                s->warm.push_back(*warm);
+              return born(s, by.spawn(flow_stub, name, s, stops, from));
+            }};
+  }
+  node_plan plan() {
+    node_plan p;
+    p.limits.crashes_max = 3;
+    p.sources.push_back(plan_source());
+    p.streams.push_back(plan_stream());
     for (const auto& [name, s] : flows)
-      plan.flows.push_back(
-          {name, "main", b_is_stopped && name == "b",
-           [this, n = name, s_ = s](caf::local_actor& by, runtime::stream_actor from, auto) {
-             return born(s_, by.spawn(flow_stub, n, s_, stops, from));
-           }});
-    plan.spawn_alarm = [this](caf::local_actor& by) {
+      p.flows.push_back(plan_flow(name, s));
+    p.spawn_alarm = [this](caf::local_actor& by) {
       ++alarms;
       return alarm = system.keep(by.spawn(alarm_stub));
     };
-    node = system.spawn(node_actor, around.env, plan);
+    return p;
+  }
+
+  void start(bool b_is_stopped = false) {
+    auto p = plan();
+    p.flows[1].stopped = b_is_stopped;
+    start(p);
+  }
+  void start(const node_plan& p) {
+    node = system.spawn(node_actor, around.env, p);
     system.run();
   }
 

@@ -20,6 +20,7 @@ using alarms = std::vector<runtime::alarm>;
 runtime::feedback_actor::behavior_type feedback(reports all) {
   return {
       [](atom::status, const runtime::report&) {},
+      [](atom::drop, const std::string&, const std::string&) {},
       [all](atom::list) { return all; },
   };
 }
@@ -41,7 +42,6 @@ struct controlled {
   runtime::system_config config;
   caf::actor_system system{config};
   test::temp_folder folder;
-  std::shared_ptr<ops::metrics> metrics = std::make_shared<ops::metrics>("n1");
   std::vector<caf::actor> spawned;
 
   ~controlled() {
@@ -52,7 +52,7 @@ struct controlled {
   node_control control(reports all) {
     auto to = system.spawn(feedback, std::move(all));
     spawned.push_back(caf::actor_cast<caf::actor>(to));
-    return {system, {}, to, nullptr, metrics, {{"n1", "0.1.0", 0}, folder.path(), {}}};
+    return {system, {}, to, nullptr, {{"n1", "0.1.0", 0}, folder.path(), {}}};
   }
   /// As NODE does when it starts ALARM.
   void start_alarm(alarms all) {

@@ -1,4 +1,5 @@
 #include "runtime/ops/cli.hpp"
+#include "runtime/ops/cli_layout.hpp"
 #include "runtime/ops/cli_tables.hpp"
 #include "runtime/ops/http.hpp"
 #include "runtime/ops/rest.hpp"

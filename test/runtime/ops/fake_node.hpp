@@ -4,6 +4,7 @@
 #include "runtime/ops/control.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -29,6 +30,29 @@ public:
     if (list_answer)
       return list_answer;
     return lists[c];
+  }
+  result<std::vector<component>> components() override {
+    if (list_answer)
+      return list_answer;
+    std::vector<component> all;
+    for (auto c : all_classes)
+      all.insert(all.end(), lists[c].begin(), lists[c].end());
+    return all;
+  }
+
+  cluster_view seen;
+  /// Called with each order, before its answer: a test lets the cluster act.
+  std::function<void(const cluster_order&)> on_order = [](const cluster_order&) {};
+  result<cluster_view> cluster() override {
+    if (list_answer)
+      return list_answer;
+    return seen;
+  }
+  result<std::string> order(const cluster_order& o) override {
+    if (auto e = called(o.verb + " " + o.name + (o.to.empty() ? "" : " to " + o.to) + o.text))
+      return e;
+    on_order(o);
+    return o.verb + " of " + o.name + " is under way";
   }
 
   error start(component_class c, const std::string& name) override {
@@ -110,6 +134,29 @@ inline component a_flow(const std::string& name, state s = state::running,
   c.set(facts::latency_p50_ms, 4.2).set(facts::latency_p99_ms, 17.5);
   c.set(facts::dead_letters, int64_t{0}).set(facts::epoch, int64_t{3});
   return c;
+}
+
+/// A cluster of n1, which leads, and n2.
+inline cluster_view a_cluster() {
+  cluster_view v;
+  v.clustered = true;
+  v.leader = "n1";
+  v.revision = 3;
+  v.nodes = {{"n1", "running", "", "0.1.0", true, 415, 50 << 20, 20'000, 2, 1,
+              1'795'342'404'000'000},
+             {"n2", "lost", "no beat for 1.5 s", "0.1.0", false, -1, -1, -1, 0, 0, 0}};
+  v.plan = {{"flow.orders", "n1", "n2", "n1 works at 90%, n2 at 10%"}};
+  v.flows = {"orders", "a/b"};
+  return v;
+}
+
+inline drift a_drift(const std::string& step, int64_t started_us = 1'795'342'404'000'000) {
+  drift d{"orders", "n1", "n2", step, "", 4, started_us, 0, 0};
+  if (step == "done" || step == "failed" || step == "cancelled")
+    d.ended_us = started_us + 900'000;
+  if (step == "done")
+    d.pause_us = 84'000;
+  return d;
 }
 
 inline letter a_letter(int64_t id, const std::string& component = "flow.orders") {

@@ -40,7 +40,10 @@ TEST_CASE("the metrics are those that DESIGN §7 promises, by name and type") {
                                     "gauge rtdp_flow_epoch",
                                     "counter rtdp_drifts_total",
                                     "histogram rtdp_drift_pause_seconds",
-                                    "counter rtdp_fenced_writes_total"};
+                                    "counter rtdp_fenced_writes_total",
+                                    "counter rtdp_failovers_total",
+                                    "gauge rtdp_node_up",
+                                    "gauge rtdp_leader"};
   std::set<std::string> declared;
   for (const auto& d : metrics::declared())
     declared.insert(d.type + " " + d.name);
@@ -53,7 +56,6 @@ TEST_CASE("names and labels are valid, counters end in _total, everything has a 
     CHECK_MESSAGE(prometheus::CheckMetricName(d.name), d.name);
     CHECK_MESSAGE((d.type == "counter") == d.name.ends_with("_total"), d.name);
     CHECK_MESSAGE(!d.help.empty(), d.name);
-    CHECK_MESSAGE(!d.labels.empty(), d.name);
     for (const auto& label : d.labels)
       CHECK_MESSAGE(prometheus::CheckLabelName(label), label);
   }
@@ -70,6 +72,17 @@ TEST_CASE("a series is found again, carries its node and leaves empty labels out
   CHECK(holds(text, R"(rtdp_rows_in_total{node="n1",flow="orders"} 1000)"));
   CHECK(holds(text, R"(rtdp_lag_seconds{node="n1",source="shop",table="public.orders"} 0.5)"));
   CHECK(holds(text, "# TYPE rtdp_rows_in_total counter"));
+}
+
+TEST_CASE("a node tells how it sees the others, and whether it leads") {
+  metrics m("n1");
+  m.node_up({.peer = "n2"}).Set(0);
+  m.leader({}).Set(1);
+  m.failovers({.component = "flow.orders"}).Increment();
+  auto text = m.text();
+  CHECK(holds(text, R"(rtdp_node_up{node="n1",peer="n2"} 0)"));
+  CHECK(holds(text, R"(rtdp_leader{node="n1"} 1)"));
+  CHECK(holds(text, R"(rtdp_failovers_total{node="n1",component="flow.orders"} 1)"));
 }
 
 TEST_CASE("label values may hold anything") {

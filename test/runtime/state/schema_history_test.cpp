@@ -113,4 +113,44 @@ TEST_CASE("the first four parts of a name are the table, odd names too") {
         "postgres.s.p.\"a.b\"");
 }
 
+TEST_CASE("a copy makes another node's history the same, and takes away what only that one had") {
+  test::temp_folder one, two;
+  auto from = opened(one), to = opened(two);
+  met(from, 0, columns({"id"}));
+  met(from, 1, columns({"id", "a"}));
+  REQUIRE_FALSE(from.decide(orders, 1, version_decision::ignored, 0));
+  met(from, 0, columns({"id"}), "shop/eu");
+  met(from, 7, columns({"id", "other"}), "shop2");
+  met(to, 0, columns({"id", "old"}));
+  met(to, 3, columns({"id", "older"}));
+  met(to, 5, columns({"id"}), "shop2");
+  auto copy = from.copy_of("shop");
+  REQUIRE(copy);
+  for (const auto& [key, text] : *copy)
+    CHECK(key.starts_with("shop\n"));
+  auto failed = to.adopt("shop", *copy);
+  REQUIRE_MESSAGE(!failed, failed.text());
+  CHECK(*to.copy_of("shop") != std::map<std::string, std::string>{});
+  for (int64_t number : {0, 1}) {
+    auto original = *from.find_met(orders, "shop", number);
+    auto copied = *to.find_met(orders, "shop", number);
+    REQUIRE(copied);
+    CHECK(copied->version == original->version);
+    CHECK(copied->decision == original->decision);
+    CHECK(copied->published_as == original->published_as);
+    CHECK(copied->previous == original->previous);
+    CHECK(copied->place == original->place);
+    CHECK(copied->at_us == original->at_us);
+    CHECK(copied->fields == original->fields);
+  }
+  CHECK(!*to.find_met(orders, "shop", 3));
+  CHECK(*to.find_met(orders, "shop/eu", 0));
+  // Another source's own is left alone.
+  CHECK(*to.find_met(orders, "shop2", 5));
+  // It goes on as the original does.
+  CHECK(met(to, 2, columns({"id", "a", "b"})).previous == 1);
+  CHECK(to.adopt("shop", {{"shop\nv\nx", "no text of ours"}}) == ec::rejected);
+  CHECK(*to.find_met(orders, "shop", 1));
+}
+
 } // namespace rtdp::state

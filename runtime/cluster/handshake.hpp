@@ -1,0 +1,44 @@
+/// Who may work together: what two nodes tell each other before anything else, and when one refuses
+/// the other. Pure; knows no CAF. Used by LINK (who calls) and MEMBER (who is called).
+///
+/// `hello` itself must keep its shape in all versions: two nodes that cannot read each other's
+/// could not tell people why.
+#pragma once
+
+#include "runtime/core/error.hpp"
+#include "runtime/peer.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace rtdp::cluster {
+
+/// The versions of `runtime/protocol.hpp`, as far as it crosses the network, that this program
+/// speaks. A change that an older node would not understand raises the highest; the lowest follows
+/// one release later, so that the nodes of a cluster can be upgraded one by one.
+inline constexpr uint32_t protocol_min = 1;
+inline constexpr uint32_t protocol_max = 1;
+
+/// Another node as far as MEMBER knows it by now.
+struct known_peer {
+  std::string boot;
+  /// It beats.
+  bool alive = false;
+};
+
+/// What this program says of itself as `node`. `version` is that of rtdp, `boot` a `boot_id`.
+runtime::hello current_hello(std::string node, std::string version, std::string boot);
+
+/// 128 random bits in hex; another one at each call.
+std::string boot_id();
+
+/// `rejected` when the two cannot work together: no version of the protocol in common, or two nodes
+/// of one name. `known` is what is known under their name; null: nothing. A node that came back
+/// under the name of one that still counts as alive is refused until that one is lost.
+error accept(const runtime::hello& mine, const runtime::hello& theirs, const known_peer* known);
+
+/// The version of the protocol that the two speak with each other: the highest in common.
+/// REQUIRES: `accept` has no objection.
+uint32_t agreed(const runtime::hello& mine, const runtime::hello& theirs);
+
+} // namespace rtdp::cluster

@@ -1,0 +1,287 @@
+#include "runtime/cluster/member_parts.hpp"
+
+#include "runtime/caf_error.hpp"
+#include "runtime/ops/log.hpp"
+
+#include <algorithm>
+
+namespace rtdp::cluster::member {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Of Kafka: to end the former leader's transaction, and to write ours.
+constexpr auto claim_timeout = 15s;
+constexpr auto append_timeout = 15s;
+/// Each node in rank order waits so much longer than the one before it, so that two seldom claim at
+/// a time: a claim takes some 100 ms, and 500 ms on a machine that is busy.
+constexpr auto rank_delay = 700ms;
+/// When a whole cluster starts, nodes come one after the other: what has no owner yet waits so long
+/// for all of them.
+constexpr auto gather_time = 5s;
+constexpr auto balance_interval = 5s;
+/// Load goes up and down; a difference has to last.
+constexpr auto uneven_time = 15s;
+constexpr auto move_interval = 30s;
+
+auto log() { return ops::logger("member"); }
+
+/// This node and those that it hears are more than half of all.
+bool hears_most(self_pointer self) {
+  auto& s = self->state;
+  auto heard = s.others.living(now(self)).size() + 1;
+  return 2 * heard > s.options.settings.nodes.nodes.size();
+}
+
+bool leader_is_alive(self_pointer self) {
+  auto& s = self->state;
+  const auto* last = s.others.last(s.decided.leader());
+  if (last && last->boot == s.decided.leader_boot() &&
+      s.others.alive(s.decided.leader(), now(self)))
+    return true;
+  // A node that is cut off, or under a name that another one has, hears nobody. Would it lead, the
+  // others would take the lead back, and so on: it looks whether the catalog shows a leader.
+  return !hears_most(self) && !s.decided.leader().empty() &&
+         s.decided.leader_boot() != own_boot(self) && s.leader_shown &&
+         now(self) - *s.leader_shown < 2 * s.options.settings.nodes.failure_timeout;
+}
+
+void step_down(self_pointer self, const std::string& why) {
+  auto& s = self->state;
+  if (s.leading)
+    log()->warn("leads no more: {}", why);
+  s.leading = false;
+  s.alone_since.reset();
+  s.plan.clear();
+  forget_drifts(self, "the leader changed");
+}
+
+/// How many living nodes come before this one.
+int64_t rank_of(self_pointer self) {
+  auto& s = self->state;
+  auto living = s.others.living(now(self));
+  return std::count_if(living.begin(), living.end(),
+                       [&](const std::string& name) { return name < own_name(self); });
+}
+
+void claim(self_pointer self) {
+  auto& s = self->state;
+  s.deciding = true;
+  s.claim_not_before = now(self) + rank_delay * (1 + rank_of(self));
+  auto failed = [self](const error& e) {
+    self->state.deciding = false;
+    log()->warn("could not become the leader: {}", e.text());
+  };
+  self->request(s.catalog_log, claim_timeout, runtime::atom::claim_v)
+      .then(
+          [self](bool) {
+            auto& st = self->state;
+            st.deciding = false;
+            auto mine = leader_record(own_name(self), own_boot(self), st.decided.term() + 1);
+            append(self, {mine}, [self](const error& e) {
+              if (e)
+                return;
+              self->state.leading = true;
+              self->state.leading_since = now(self);
+              log()->info("leads the cluster, term {}", self->state.decided.term());
+            });
+          },
+          [failed](caf::error& e) { failed(runtime::from_caf(e)); });
+}
+
+/// Shows those who do not hear this node that it leads: four times in the silence that they wait.
+bool renewal_is_due(self_pointer self) {
+  auto& s = self->state;
+  auto handing_over = [](const auto& d) {
+    return d.second.shown.step == "freeze" || d.second.shown.step == "commit";
+  };
+  // A flow that is frozen waits for its own append only.
+  return now(self) - s.appended.value_or(s.leading_since) >=
+             s.options.settings.nodes.failure_timeout / 2 &&
+         std::none_of(s.drifts.begin(), s.drifts.end(), handing_over);
+}
+
+/// True while the others may have another leader: so much time they have to take the lead, before
+/// this node gives itself what they have.
+bool alone(self_pointer self) {
+  auto& s = self->state;
+  if (hears_most(self)) {
+    s.alone_since.reset();
+    return false;
+  }
+  if (!s.alone_since)
+    s.alone_since = now(self);
+  return now(self) - *s.alone_since < s.options.settings.nodes.failure_timeout / 2;
+}
+
+/// True while it is better to wait for more nodes to come.
+bool gathering(self_pointer self, const situation& s) {
+  auto& nodes = self->state.options.settings.nodes.nodes;
+  bool any_owner = std::any_of(
+      s.decided.placements().begin(), s.decided.placements().end(), [&](const auto& p) {
+        auto at = s.usable.find(p.second.node);
+        return at != s.usable.end() && at->second.boot == p.second.boot;
+      });
+  return !any_owner && s.usable.size() < nodes.size() &&
+         now(self) - self->state.started < gather_time;
+}
+
+/// Gives what has no living owner a new one, and forgets what is not in the settings any more.
+std::vector<std::string> repair(self_pointer self, const situation& s) {
+  std::vector<std::string> records;
+  auto& st = self->state;
+  st.plan.clear();
+  for (auto& a : place_orphans(s)) {
+    if (a.to.empty()) {
+      st.plan.push_back(std::move(a));
+      continue;
+    }
+    const auto* before = s.decided.find(a.component);
+    placement next{a.to, s.usable.at(a.to).boot, s.decided.epoch(a.component) + 1,
+                   before && before->stopped};
+    log()->info("{} goes to {} with epoch {}: {}", a.component, a.to, next.epoch, a.reason);
+    if (before && before->node != a.to)
+      st.env.metrics->failovers({a.component}).Increment();
+    records.push_back(placement_record(a.component, next));
+  }
+  for (const auto& [component, p] : s.decided.placements())
+    if (std::none_of(s.all.begin(), s.all.end(),
+                     [&](const placeable& x) { return x.component == component; }))
+      records.push_back(gone_record(component, p.epoch));
+  return records;
+}
+
+/// Sources of a draining node go at once: another one continues where it stopped. Flows drift, one
+/// at a time.
+std::vector<std::string> drain(self_pointer self, const situation& s) {
+  std::vector<std::string> records;
+  for (const auto& [component, p] : s.decided.placements()) {
+    auto owner = s.usable.find(p.node);
+    if (owner == s.usable.end() || owner->second.takes_more || owner->second.boot != p.boot)
+      continue;
+    auto to = best_other(s, component);
+    auto [kind, name] = split(component);
+    if (!to)
+      self->state.plan.push_back(
+          {component, p.node, "", "node " + p.node + " drains, but no other node may run it"});
+    else if (kind == "source" || p.stopped)
+      records.push_back(placement_record(
+          component, {*to, s.usable.at(*to).boot, p.epoch + 1, p.stopped}));
+    else if (self->state.drifts.empty())
+      (void)start_drift(self, name, *to, "node " + p.node + " drains");
+  }
+  return records;
+}
+
+void balance(self_pointer self, const situation& s) {
+  auto& st = self->state;
+  auto mode = st.options.settings.nodes.placement;
+  if (mode == config::placement_mode::off)
+    return;
+  auto advised = even_out(s);
+  if (!advised) {
+    st.uneven_since.reset();
+    return;
+  }
+  st.plan.push_back(*advised);
+  if (!st.uneven_since)
+    st.uneven_since = now(self);
+  bool lasts = now(self) - *st.uneven_since >= uneven_time;
+  bool rested = !st.moved || now(self) - *st.moved >= move_interval;
+  if (mode != config::placement_mode::on || !lasts || !rested || !st.drifts.empty())
+    return;
+  st.moved = now(self);
+  if (auto refused =
+          start_drift(self, split(advised->component).second, advised->to, advised->reason))
+    log()->warn("{} stays on {}: {}", advised->component, advised->from, refused.text());
+}
+
+void decide(self_pointer self) {
+  auto& s = self->state;
+  if (s.decided.leader_boot() != own_boot(self))
+    return step_down(self, "node " + s.decided.leader() + " leads");
+  if (s.deciding)
+    return;
+  auto nothing_more = [](const error&) {};
+  if (s.decided.revision() == 0)
+    return append(self, {settings_record(s.options.settings_text, 1)}, nothing_more);
+  if (renewal_is_due(self))
+    return append(self, {leader_record(own_name(self), own_boot(self), s.decided.term())},
+                  nothing_more);
+  auto what = look(self);
+  if (alone(self) || gathering(self, what))
+    return;
+  auto records = repair(self, what);
+  if (records.empty())
+    records = drain(self, what);
+  if (!records.empty() && !s.deciding)
+    return append(self, std::move(records), nothing_more);
+  if (s.planned && now(self) - *s.planned < balance_interval)
+    return;
+  s.planned = now(self);
+  balance(self, what);
+}
+
+} // namespace
+
+situation look(self_pointer self) {
+  auto& s = self->state;
+  situation out{s.options.settings.components, s.options.settings.nodes, s.decided, {}};
+  auto add = [&](const runtime::beat& b) {
+    if (b.trouble.empty())
+      out.usable[b.node] = {b.boot, !s.decided.draining(b.node), b.cpu_permille, b.components};
+  };
+  // It is empty until FEEDBACK has answered once.
+  if (!s.own_beat.node.empty())
+    add(s.own_beat);
+  for (const auto& name : s.others.living(now(self)))
+    if (s.options.settings.nodes.find(name))
+      add(*s.others.last(name));
+  return out;
+}
+
+void append(self_pointer self, std::vector<std::string> records, std::function<void(error)> then) {
+  auto& s = self->state;
+  s.deciding = true;
+  s.appended = now(self);
+  self->request(s.catalog_log, append_timeout, runtime::atom::append_v, std::move(records))
+      .then(
+          [self, then](bool) {
+            self->state.deciding = false;
+            then({});
+          },
+          [self, then](caf::error& e) {
+            // Fenced: somebody else leads. Anything else: it is not known what was appended, and a
+            // claim reads it.
+            auto why = runtime::from_caf(e);
+            self->state.deciding = false;
+            step_down(self, why.text());
+            then(why);
+          });
+}
+
+void watch(self_pointer self) {
+  auto& s = self->state;
+  if (s.leading)
+    return decide(self);
+  if (leader_is_alive(self)) {
+    s.leaderless_since.reset();
+    return;
+  }
+  auto failure_timeout = s.options.settings.nodes.failure_timeout;
+  // Their first beats may be on their way.
+  if (now(self) - s.started < failure_timeout)
+    return;
+  if (!s.leaderless_since)
+    s.leaderless_since = now(self);
+  // Others take it for the leader still, so that nobody else claims.
+  bool led = s.decided.leader_boot() == own_boot(self);
+  if (s.deciding || (!led && !s.own_beat.trouble.empty()) ||
+      now(self) - *s.leaderless_since < rank_delay * rank_of(self) ||
+      (s.claim_not_before && now(self) < *s.claim_not_before))
+    return;
+  claim(self);
+}
+
+} // namespace rtdp::cluster::member

@@ -1,0 +1,51 @@
+/// Which other nodes are alive, by their beats. A plain value; owned by MEMBER; time is handed in.
+#pragma once
+
+#include "runtime/cluster/supervision.hpp"
+#include "runtime/peer.hpp"
+
+#include <caf/actor_control_block.hpp>
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace rtdp::cluster {
+
+struct peer {
+  /// Null while there is no connection.
+  caf::strong_actor_ptr member;
+  std::optional<runtime::beat> last;
+  moment heard;
+  int64_t heard_us = 0;
+  std::optional<moment> disconnected;
+};
+
+class peers {
+public:
+  explicit peers(std::chrono::milliseconds failure_timeout = std::chrono::milliseconds{1500})
+      : failure_timeout_(failure_timeout) {}
+
+  /// Of the settings; may be called again when those change.
+  void add(const std::string& name) { all_.try_emplace(name); }
+  void connected(const std::string& name, caf::strong_actor_ptr member, moment now);
+  void beat(runtime::beat b, moment now, int64_t now_us);
+
+  /// Beats come, and the connection is there or was until a moment ago.
+  bool alive(const std::string& name, moment now) const;
+  /// Null while nothing was heard of it.
+  const runtime::beat* last(const std::string& name) const;
+  /// Null while there is no connection.
+  caf::strong_actor_ptr member(const std::string& name) const;
+  const std::map<std::string, peer>& all() const { return all_; }
+  /// Names, in order.
+  std::vector<std::string> living(moment now) const;
+
+private:
+  std::chrono::milliseconds failure_timeout_;
+  std::map<std::string, peer> all_;
+};
+
+} // namespace rtdp::cluster

@@ -1,0 +1,42 @@
+#include "runtime/cluster/peers.hpp"
+
+#include <doctest/doctest.h>
+
+namespace rtdp::cluster {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+runtime::beat beat_of(const std::string& node) {
+  runtime::beat b;
+  b.node = node;
+  b.boot = "boot-" + node;
+  return b;
+}
+
+} // namespace
+
+TEST_CASE("a peer is alive while its beats come") {
+  peers all{1500ms};
+  all.add("n2");
+  moment at{};
+  CHECK_FALSE(all.alive("n2", at));
+  CHECK(all.last("n2") == nullptr);
+  all.beat(beat_of("n2"), at, 7);
+  CHECK(all.alive("n2", at + 1499ms));
+  CHECK_FALSE(all.alive("n2", at + 1500ms));
+  CHECK(all.living(at) == std::vector<std::string>{"n2"});
+  CHECK(all.living(at + 2s).empty());
+  REQUIRE(all.last("n2"));
+  CHECK(all.last("n2")->boot == "boot-n2");
+}
+
+TEST_CASE("a beat of a node that nobody named is kept") {
+  peers all;
+  all.beat(beat_of("n9"), {}, 7);
+  CHECK(all.alive("n9", {}));
+  CHECK_FALSE(all.alive("n8", {}));
+}
+
+} // namespace rtdp::cluster

@@ -1,0 +1,217 @@
+#include "runtime/state/keyed_state.hpp"
+#include "runtime/state/changes.hpp"
+#include "test/support/temp_folder.hpp"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <random>
+
+using namespace rtdp;
+using namespace rtdp::state;
+
+namespace {
+
+/// Two tables: 'p' is found by key alone, 'o' is walked in order too.
+const std::string plain{"\0\x02", 2}, ordered{"\0\x81", 2};
+
+std::unique_ptr<keyed_state> opened(const std::string& folder, size_t memory_bytes = 16 << 20) {
+  auto s = keyed_state::open({.path = folder + "/flows/f.db", .memory_bytes = memory_bytes});
+  REQUIRE_MESSAGE(bool(s), s.error().text());
+  return std::move(*s);
+}
+
+std::string got(keyed_state& s, const std::string& key) {
+  auto held = s.get(key);
+  REQUIRE(held);
+  return *held ? std::string(**held) : "-";
+}
+
+std::map<std::string, std::string> all_of(keyed_state& s, const std::string& prefix) {
+  std::map<std::string, std::string> out;
+  REQUIRE_FALSE(s.each(prefix, [&](std::string_view key, std::string_view value) {
+    out.emplace(key.substr(prefix.size()), value);
+    return true;
+  }));
+  return out;
+}
+
+std::string walked(keyed_state& s, bool downwards) {
+  std::string out;
+  REQUIRE_FALSE(s.walk(ordered, downwards, [&](std::string_view key, std::string_view) {
+    out += key.substr(ordered.size());
+    return true;
+  }));
+  return out;
+}
+
+} // namespace
+
+TEST_CASE("what a batch wrote is there, and gone again when the batch is rolled back") {
+  test::temp_folder folder;
+  auto s = opened(folder.path());
+  s->begin(7, 0);
+  s->put(plain + "a", "1");
+  s->put(plain + "b", "1");
+  CHECK(s->changed());
+  s->commit();
+  CHECK(s->point() == state_point{7, 1});
+  CHECK_FALSE(s->changed());
+  s->put(plain + "a", "2");
+  s->erase(plain + "b");
+  s->put(plain + "c", "2");
+  CHECK(got(*s, plain + "a") == "2");
+  CHECK(got(*s, plain + "b") == "-");
+  s->rollback();
+  CHECK(got(*s, plain + "a") == "1");
+  CHECK(got(*s, plain + "b") == "1");
+  CHECK(got(*s, plain + "c") == "-");
+  CHECK(s->point() == state_point{7, 1});
+}
+
+TEST_CASE("the file holds what the target has and nothing newer") {
+  test::temp_folder folder;
+  {
+    auto s = opened(folder.path());
+    s->begin(7, 0);
+    s->put(plain + "a", "1");
+    s->commit();
+    s->put(plain + "a", "2");
+    s->put(plain + "b", "2");
+    s->commit();
+    REQUIRE_FALSE(s->committed(1, true));
+    CHECK(s->file_point() == state_point{7, 1});
+    CHECK(got(*s, plain + "a") == "2");
+    CHECK(got(*s, plain + "b") == "2");
+  }
+  auto s = opened(folder.path());
+  CHECK(s->file_point() == state_point{7, 1});
+  CHECK(got(*s, plain + "a") == "1");
+  CHECK(got(*s, plain + "b") == "-");
+}
+
+TEST_CASE("a walk merges memory and file, both ways") {
+  test::temp_folder folder;
+  auto s = opened(folder.path());
+  s->begin(1, 0);
+  for (const char* key : {"b", "d", "f", "h"})
+    s->put(ordered + key, key);
+  s->commit();
+  REQUIRE_FALSE(s->committed(1, true));
+  for (const char* key : {"a", "d", "e", "i"})
+    s->put(ordered + key, key);
+  s->erase(ordered + "f");
+  CHECK(walked(*s, false) == "abdehi");
+  CHECK(walked(*s, true) == "ihedba");
+  CHECK(all_of(*s, ordered).size() == 6);
+  // A neighbour of the prefix is not in it.
+  s->put(std::string("\0\x82", 2) + "x", "");
+  s->put(std::string("\0\x80", 2) + "x", "");
+  CHECK(walked(*s, false) == "abdehi");
+}
+
+TEST_CASE("changes carry one state over to another") {
+  test::temp_folder from, to;
+  auto a = opened(from.path());
+  auto b = opened(to.path());
+  a->begin(5, 0);
+  a->put(plain + "a", "1");
+  a->put(plain + "b", "");
+  auto changes = a->commit();
+  REQUIRE_FALSE(b->apply(*changes, a->point()));
+  a->erase(plain + "a");
+  a->put(plain + "c", "2");
+  changes = a->commit();
+  REQUIRE_FALSE(b->apply(*changes, a->point()));
+  CHECK(all_of(*b, plain) == all_of(*a, plain));
+  CHECK(b->file_point() == state_point{5, 2});
+  CHECK(b->apply("nonsense", state_point{5, 3}) == ec::rejected);
+  CHECK(b->file_point() == state_point{5, 2});
+  REQUIRE_FALSE(b->reset());
+  CHECK(b->file_point() == state_point{});
+  CHECK(all_of(*b, plain).empty());
+}
+
+TEST_CASE("a snapshot is of one moment, and in pieces") {
+  test::temp_folder from, to;
+  auto a = opened(from.path());
+  a->begin(5, 0);
+  for (int i = 0; i < 100; ++i)
+    a->put(plain + std::to_string(i), "old");
+  a->commit();
+  REQUIRE_FALSE(a->committed(1, true));
+  auto snapshot = a->take_snapshot();
+  REQUIRE(snapshot);
+  for (int i = 0; i < 100; ++i)
+    a->put(plain + std::to_string(i), "new");
+  a->commit();
+  REQUIRE_FALSE(a->committed(2, true));
+  auto b = opened(to.path());
+  int pieces = 0;
+  for (;; ++pieces) {
+    auto bytes = (*snapshot)->next(100);
+    REQUIRE(bytes);
+    if (bytes->empty())
+      break;
+    REQUIRE_FALSE(b->apply(*bytes, {}));
+  }
+  CHECK(pieces > 5);
+  CHECK((*snapshot)->of == state_point{5, 1});
+  auto held = all_of(*b, plain);
+  CHECK(held.size() == 100);
+  CHECK(held["42"] == "old");
+}
+
+TEST_CASE("a damaged file is made anew") {
+  test::temp_folder folder;
+  opened(folder.path()).reset();
+  std::ofstream(folder.path() + "/flows/f.db", std::ios::trunc) << std::string(5000, 'x');
+  auto s = opened(folder.path());
+  CHECK(s->file_point() == state_point{});
+}
+
+TEST_CASE("whatever is written, flushed and rolled back, it is as a map would have it") {
+  auto seed = std::random_device{}();
+  std::cerr << "seed " << seed << '\n';
+  std::mt19937 random(seed);
+  test::temp_folder folder;
+  auto s = opened(folder.path(), 200);
+  s->begin(1, 0);
+  std::map<std::string, std::string> model, before;
+  int64_t version = 0;
+  for (int batch = 0; batch < 300; ++batch) {
+    for (auto n = random() % 20; n > 0; --n) {
+      auto key = (random() % 2 ? plain : ordered) + std::to_string(random() % 50);
+      if (random() % 3 == 0) {
+        s->erase(key);
+        model.erase(key);
+      } else {
+        auto value = std::to_string(random());
+        s->put(key, value);
+        model[key] = value;
+      }
+    }
+    if (random() % 4 == 0) {
+      s->rollback();
+      model = before;
+    } else {
+      s->commit();
+      before = model;
+      ++version;
+    }
+    REQUIRE_FALSE(s->committed(std::max<int64_t>(0, version - int64_t(random() % 5))));
+    std::map<std::string, std::string> held;
+    for (const auto& prefix : {plain, ordered})
+      for (const auto& [key, value] : all_of(*s, prefix))
+        held[prefix + key] = value;
+    REQUIRE(held == model);
+    std::string keys;
+    for (const auto& [key, value] : model)
+      keys += key.starts_with(ordered) ? key.substr(2) : "";
+    REQUIRE(walked(*s, false) == keys);
+    auto key = plain + std::to_string(random() % 50);
+    REQUIRE(got(*s, key) == (model.count(key) ? model[key] : "-"));
+  }
+}
