@@ -3,7 +3,13 @@
 # becomes an INTERFACE library.
 
 add_library(warnings INTERFACE)
-target_compile_options(warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow)
+target_compile_options(warnings INTERFACE -Wall -Wextra -Wpedantic)
+# In a unity build a local name may equal a helper of another file: only GCC can tell them apart.
+if(NOT RTDP_UNITY)
+  target_compile_options(warnings INTERFACE -Wshadow)
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  target_compile_options(warnings INTERFACE -Wshadow=local)
+endif()
 
 if(RTDP_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined
@@ -14,6 +20,17 @@ if(RTDP_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
+# unity(TARGET sources…): compiles the files of a folder in groups of equal size, at most 8, in the
+# order of their names. The headers are read once a group, which is most of the work.
+function(unity target)
+  list(LENGTH ARGN files)
+  if(RTDP_UNITY AND files GREATER 1)
+    math(EXPR groups "(${files} + 7) / 8")
+    math(EXPR size "(${files} + ${groups} - 1) / ${groups}")
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${size})
+  endif()
+endfunction()
+
 function(floor folder)
   cmake_parse_arguments(F "" "" "ON" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
@@ -22,6 +39,7 @@ function(floor folder)
     add_library(${target} STATIC ${sources})
     target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
     target_link_libraries(${target} PUBLIC ${F_ON} PRIVATE warnings)
+    unity(${target} ${sources})
   else()
     add_library(${target} INTERFACE)
     target_include_directories(${target} INTERFACE ${PROJECT_SOURCE_DIR})
@@ -57,6 +75,7 @@ function(tests folder)
 endfunction()
 
 function(test_executable name sources libraries)
-  add_executable(${name} ${sources} ${PROJECT_SOURCE_DIR}/test/support/main.cpp)
+  add_executable(${name} ${sources} $<TARGET_OBJECTS:test_main>)
   target_link_libraries(${name} PRIVATE ${libraries} doctest::doctest warnings)
+  unity(${name} ${sources})
 endfunction()

@@ -13,7 +13,7 @@ constexpr char hidden = '\x01';
 
 /// Linux's longest path, and `file:}` around it: else each `${` without its `}` costs a search
 /// through all that follows, 4 MiB at most.
-constexpr size_t reference_bytes_max = 4096 + 6;
+constexpr size_t value_bytes_max = 4096 + 6;
 
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
 bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)); }
@@ -125,7 +125,7 @@ std::vector<piece> pieces_of(std::string_view raw) {
     }
     text(raw.substr(0, at));
     raw.remove_prefix(at + 2);
-    auto end = raw.substr(0, reference_bytes_max).find('}');
+    auto end = raw.substr(0, value_bytes_max).find('}');
     auto p = end == raw.npos ? piece{piece::what::bad, {}} : reference(raw.substr(0, end));
     raw.remove_prefix(end == raw.npos || p.is == piece::what::bad ? 0 : end + 1);
     out.push_back(std::move(p));

@@ -85,6 +85,9 @@ public:
   size_t rows() const { return rows_; }
   size_t bytes() const;
   int64_t next_id() const { return next_id_; }
+  /// More than the rows that can be on the bus without a stored position: whatever a run before this
+  /// one published, its ids never come again.
+  static constexpr int64_t ids_left_out = 4'000'000;
   /// Leaves out `count` ids: after a lost position, so that no id is ever given twice.
   void skip_ids(int64_t count) { next_id_ = std::max(next_id_ + count, last_used_ + 1); }
 

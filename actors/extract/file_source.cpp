@@ -24,8 +24,6 @@ using namespace rtdp::extract::files;
 constexpr size_t chunk_bytes = 1 << 20;
 /// Asking the collector after each row whether it is full would show in the profile.
 constexpr int rows_between_looks = 64;
-/// More than the rows that can be on the bus without a stored position.
-constexpr int64_t ids_left_out = 4'000'000;
 /// What a dead letter keeps of a line that is too long.
 constexpr size_t too_long_kept = 4096;
 
@@ -169,7 +167,7 @@ result<bool> file_driver::look(collector& out) {
   for (const auto& key : found->lost)
     skip = skip || key == turn_;
   if (skip)
-    out.skip_ids(ids_left_out);
+    out.skip_ids(collector::ids_left_out);
   return found->any || skip;
 }
 

@@ -100,7 +100,7 @@ private:
   std::string pool_;
 };
 
-struct options {
+struct generator_options {
   std::string source;
   std::vector<std::string> tables;
   std::vector<made_column> columns;
@@ -112,7 +112,7 @@ ums::ns name_of(const std::string& source, const std::string& table) {
   return {"generator", source, "main", table};
 }
 
-std::vector<ums::field> fields_of(const options& o) {
+std::vector<ums::field> fields_of(const generator_options& o) {
   std::vector<ums::field> fields{
       {.name = "id", .type = ums::type::long_, .nullable = false, .key = true}};
   for (const auto& c : o.columns)
@@ -122,7 +122,8 @@ std::vector<ums::field> fields_of(const options& o) {
 
 class generator final : public driver {
 public:
-  explicit generator(options o) : options_(std::move(o)), filler_(uint64_t(options_.seed)) {}
+  explicit generator(generator_options o)
+      : options_(std::move(o)), filler_(uint64_t(options_.seed)) {}
 
   error open(const std::string& position) override;
   error read(collector& out, milliseconds wait) override;
@@ -136,7 +137,7 @@ private:
   void make(collector& out, int64_t up_to);
   void row(collector& out, size_t table, int64_t n, int64_t ts_us);
 
-  options options_;
+  generator_options options_;
   filler filler_;
   std::vector<history> histories_;
   std::vector<collector::handle> handles_;
@@ -249,7 +250,7 @@ source_progress generator::progress() const {
   return out;
 }
 
-config::spec make_spec() {
+config::spec generator_spec() {
   using config::field;
   config::spec spec("generator", "Makes rows up, the same ones each time: for demos and benches.");
   spec.add(field("rows_per_second", int64_t{0}, "0 is as fast as possible.").range(0, 100'000'000));
@@ -278,8 +279,8 @@ config::spec make_spec() {
   return spec;
 }
 
-options read_options(const std::string& name, const config::section& s) {
-  options o{.source = name,
+generator_options read_generator(const std::string& name, const config::section& s) {
+  generator_options o{.source = name,
             .tables = s.get<config::texts>("tables"),
             .columns = default_columns(),
             .rows_per_second = s.integer("rows_per_second"),
@@ -299,12 +300,12 @@ options read_options(const std::string& name, const config::section& s) {
   return o;
 }
 
-std::unique_ptr<driver> make(const std::string& name, const config::section& s) {
-  return std::make_unique<generator>(read_options(name, s));
+std::unique_ptr<driver> make_generator(const std::string& name, const config::section& s) {
+  return std::make_unique<generator>(read_generator(name, s));
 }
 
 result<std::vector<ums::schema>> describe(const std::string& name, const config::section& s) {
-  auto o = read_options(name, s);
+  auto o = read_generator(name, s);
   std::vector<ums::schema> out;
   for (const auto& t : o.tables)
     out.push_back(schema_of(name_of(name, t), fields_of(o)));
@@ -313,6 +314,6 @@ result<std::vector<ums::schema>> describe(const std::string& name, const config:
 
 } // namespace
 
-kind generator_source() { return {make_spec(), &make, &describe}; }
+kind generator_source() { return {generator_spec(), &make_generator, &describe}; }
 
 } // namespace rtdp::extract

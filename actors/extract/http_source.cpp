@@ -19,13 +19,10 @@ namespace {
 using namespace std::chrono;
 using namespace rtdp::extract::web;
 
-/// More than the rows that can be on the bus without a stored position: whatever a run before this
-/// one published, its ids never come again.
-constexpr int64_t ids_left_out = 4'000'000;
 /// Beside those that wait: they say at once that too many do.
 constexpr int spare_threads = 2;
 
-struct options {
+struct http_options {
   std::string source, listen, path;
   config::secret token;
   size_t body_bytes_max = 0, waiting_max = 0;
@@ -47,7 +44,7 @@ bool allowed(const config::secret& token, std::string_view header) {
 
 class http_driver final : public driver {
 public:
-  http_driver(options o, const config::section& settings)
+  http_driver(http_options o, const config::section& settings)
       : options_(std::move(o)), events_(options_.source, settings),
         inbox_(std::make_shared<inbox>(options_.waiting_max)) {}
   ~http_driver() override { inbox_->close(); }
@@ -61,7 +58,7 @@ public:
 private:
   error take(const delivery_ptr& d, collector& out);
 
-  options options_;
+  http_options options_;
   logs::events events_;
   std::shared_ptr<inbox> inbox_;
   /// Requests taken so far, over all runs: the position.
@@ -95,7 +92,7 @@ ops::response answer_of(const inbox::answer& a, const delivery& d) {
 }
 
 /// Runs on the server's threads.
-ops::response handle(const options& o, inbox& to, const ops::request& r) {
+ops::response handle(const http_options& o, inbox& to, const ops::request& r) {
   if (!allowed(o.token, r.header("authorization"))) {
     auto refused =
         ops::problem(401, "expected Authorization: Bearer with the token of this source");
@@ -136,7 +133,7 @@ error http_driver::open(const std::string& position) {
 
 error http_driver::read(collector& out, milliseconds wait) {
   if (!std::exchange(left_out_, true))
-    out.skip_ids(ids_left_out);
+    out.skip_ids(collector::ids_left_out);
   auto before = now_us();
   auto next = inbox_->take(wait);
   for (; next; next = out.full() ? nullptr : inbox_->take(milliseconds{0}))
@@ -180,7 +177,7 @@ source_progress http_driver::progress() const {
 
 // -- settings -----------------------------------------------------------------
 
-config::spec make_spec() {
+config::spec http_spec() {
   using config::field;
   config::spec spec(
       "http",
@@ -216,7 +213,7 @@ config::spec make_spec() {
   return spec;
 }
 
-options read_options(const std::string& name, const config::section& s) {
+http_options read_http(const std::string& name, const config::section& s) {
   return {.source = name,
           .listen = s.text("listen"),
           .path = s.text("path"),
@@ -228,11 +225,11 @@ options read_options(const std::string& name, const config::section& s) {
           .arrays = s.text("format") == "json"};
 }
 
-std::unique_ptr<driver> make(const std::string& name, const config::section& s) {
-  return std::make_unique<http_driver>(read_options(name, s), s);
+std::unique_ptr<driver> make_http(const std::string& name, const config::section& s) {
+  return std::make_unique<http_driver>(read_http(name, s), s);
 }
 
-std::vector<config::problem> check(const config::section& s) {
+std::vector<config::problem> check_http(const config::section& s) {
   auto problems = logs::check_events(s);
   auto line_of = [&](const char* name) {
     return s.lines.contains(name) ? s.lines.at(name) : s.line;
@@ -254,7 +251,7 @@ std::vector<config::problem> check(const config::section& s) {
 } // namespace
 
 kind http_source() {
-  return {make_spec(), &make, &logs::describe_events, &logs::event_pattern, &check};
+  return {http_spec(), &make_http, &logs::describe_events, &logs::event_pattern, &check_http};
 }
 
 } // namespace rtdp::extract

@@ -17,8 +17,6 @@ namespace {
 using namespace std::chrono;
 using steady = steady_clock;
 
-/// More than the rows that can be on the bus without a stored position.
-constexpr int64_t ids_left_out = 4'000'000;
 /// What one turn takes from the client's queue.
 constexpr size_t poll_bytes = 4 << 20;
 /// How often the ends of the partitions are asked for, and new partitions are looked for.
@@ -27,7 +25,7 @@ constexpr auto look_interval = 1s;
 /// long is the end, too.
 constexpr auto silence = 3s;
 
-struct options {
+struct kafka_json_options {
   std::string source;
   config::texts topics;
   bool from_end = false, lost_is_fine = false, tombstones_are_rows = false;
@@ -67,7 +65,8 @@ result<offsets> parse(std::string_view text) {
 
 class kafka_json_driver final : public driver {
 public:
-  kafka_json_driver(options o, std::unique_ptr<bus::bus> from, const config::section& settings)
+  kafka_json_driver(kafka_json_options o, std::unique_ptr<bus::bus> from,
+                    const config::section& settings)
       : options_(std::move(o)), from_(std::move(from)), events_(options_.source, settings) {}
 
   error open(const std::string& position) override;
@@ -80,7 +79,7 @@ private:
   error look(bool is_first);
   void add(const bus::message& m, collector& out);
 
-  options options_;
+  kafka_json_options options_;
   std::unique_ptr<bus::bus> from_;
   std::unique_ptr<bus::reader> reader_;
   logs::events events_;
@@ -134,7 +133,7 @@ error kafka_json_driver::look(bool is_first) {
 
 error kafka_json_driver::read(collector& out, milliseconds wait) {
   if (!std::exchange(left_out_, true))
-    out.skip_ids(ids_left_out);
+    out.skip_ids(collector::ids_left_out);
   auto before = now_us();
   messages_.clear();
   if (auto failed = reader_->poll(wait, poll_bytes, messages_))
@@ -205,7 +204,7 @@ bool is_for_reading(const std::string& name) {
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
-config::spec make_spec() {
+config::spec kafka_json_spec() {
   using config::field;
   config::spec spec(
       "kafka_json",
@@ -235,8 +234,8 @@ config::spec make_spec() {
   return spec;
 }
 
-std::unique_ptr<driver> make(const std::string& name, const config::section& s) {
-  options o{.source = name,
+std::unique_ptr<driver> make_kafka_json(const std::string& name, const config::section& s) {
+  kafka_json_options o{.source = name,
             .topics = s.get<config::texts>("topics"),
             .from_end = s.text("from") == "end",
             .lost_is_fine = s.text("on_lost") == "skip",
@@ -249,7 +248,7 @@ std::unique_ptr<driver> make(const std::string& name, const config::section& s) 
   return std::make_unique<kafka_json_driver>(std::move(o), kind.make(connection, {}), s);
 }
 
-std::vector<config::problem> check(const config::section& s) {
+std::vector<config::problem> check_kafka_json(const config::section& s) {
   auto problems = logs::check_events(s);
   auto topics = s.get<config::texts>("topics");
   for (const auto& topic : topics)
@@ -265,7 +264,8 @@ std::vector<config::problem> check(const config::section& s) {
 } // namespace
 
 kind kafka_json_source() {
-  return {make_spec(), &make, &logs::describe_events, &logs::event_pattern, &check};
+  return {kafka_json_spec(), &make_kafka_json, &logs::describe_events, &logs::event_pattern,
+          &check_kafka_json};
 }
 
 } // namespace rtdp::extract

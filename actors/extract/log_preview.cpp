@@ -120,15 +120,15 @@ std::string printable(std::string text) {
   return text;
 }
 
-std::string text_of(const value& v) {
+std::string shown_text(const value& v) {
   return v.is_null() ? "null" : printable(v.get<std::string>());
 }
 
 std::string cells_line(const value& row) {
   std::string out;
   for (size_t i = 0; i < row.size(); ++i)
-    out += fmt::format("{}{}:{}={}", i ? " | " : "", i, text_of(row[i]["name"]),
-                       text_of(row[i]["value"]));
+    out += fmt::format("{}{}:{}={}", i ? " | " : "", i, shown_text(row[i]["name"]),
+                       shown_text(row[i]["value"]));
   return out;
 }
 
@@ -138,32 +138,32 @@ void print_line(std::ostream& out, const std::string& step, const std::string& n
 }
 
 void print_table(std::ostream& out, const value& t) {
-  print_line(out, "", "table " + text_of(t["table"]), "");
+  print_line(out, "", "table " + shown_text(t["table"]), "");
   for (const auto& step : t["steps"]) {
     auto number = std::to_string(step["step"].get<int>());
     const auto rows = step.value("rows", value::array());
     if (rows.empty())
-      print_line(out, number, text_of(step["operator"]), "(no row)");
+      print_line(out, number, shown_text(step["operator"]), "(no row)");
     for (size_t i = 0; i < rows.size(); ++i)
-      print_line(out, i ? "" : number, i ? "" : text_of(step["operator"]), cells_line(rows[i]));
+      print_line(out, i ? "" : number, i ? "" : shown_text(step["operator"]), cells_line(rows[i]));
   }
   for (const auto& made : t.value("result", value::array())) {
     if (made.contains("dead_letter")) {
-      print_line(out, "", "dead letter", text_of(made["dead_letter"]));
+      print_line(out, "", "dead letter", shown_text(made["dead_letter"]));
       continue;
     }
     std::string row;
     for (const auto& [name, held] : made["row"].items())
-      row += (row.empty() ? "" : " | ") + printable(name) + "=" + text_of(held);
+      row += (row.empty() ? "" : " | ") + printable(name) + "=" + shown_text(held);
     print_line(out, "", "row", row);
   }
   if (t.contains("reason"))
-    print_line(out, "", text_of(t["verdict"]), text_of(t["reason"]));
+    print_line(out, "", shown_text(t["verdict"]), shown_text(t["reason"]));
 }
 
 void print_event(std::ostream& out, const value& event) {
-  out << fmt::format("event {}: {}\n", event["event"].get<int>(), text_of(event["verdict"]));
-  print_line(out, "", "text", text_of(event["text"]));
+  out << fmt::format("event {}: {}\n", event["event"].get<int>(), shown_text(event["verdict"]));
+  print_line(out, "", "text", shown_text(event["text"]));
   if (event.contains("cells"))
     print_line(out, "", "format", cells_line(event["cells"]));
   for (const auto& t : event.value("tables", value::array()))

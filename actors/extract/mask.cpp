@@ -15,7 +15,7 @@ namespace rtdp::extract {
 
 namespace {
 
-using kind = mask_settings::kind;
+using mask_kind = mask_settings::kind;
 using unit = mask_settings::unit;
 using unmatched = mask_settings::unmatched;
 using failures = std::vector<mask_failure>;
@@ -317,29 +317,29 @@ private:
 result<std::unique_ptr<mask>> make_mask(const mask_settings& m) {
   using made = std::unique_ptr<mask>;
   switch (m.with) {
-  case kind::replace:
+  case mask_kind::replace:
     return made(std::make_unique<replace_mask>(m.text));
-  case kind::null:
+  case mask_kind::null:
     return made(std::make_unique<null_mask>());
-  case kind::partial:
+  case mask_kind::partial:
     return made(std::make_unique<partial_mask>(m));
-  case kind::regex:
+  case mask_kind::regex:
     return made(std::make_unique<regex_mask>(m));
-  case kind::date:
+  case mask_kind::date:
     return made(std::make_unique<date_mask>(m.to));
-  case kind::sha256: {
+  case mask_kind::sha256: {
     auto hash = std::make_unique<sha256_mask>(m);
     if (!hash->works())
       return rejected("OpenSSL offers no SHA-256");
     return made(std::move(hash));
   }
-  case kind::hmac: {
+  case mask_kind::hmac: {
     auto mac = hmac_sha256::make(m.salt.reveal());
     if (!mac)
       return mac.error();
     return made(std::make_unique<hmac_mask>(std::move(*mac)));
   }
-  case kind::digits:
+  case mask_kind::digits:
     break;
   }
   auto permutation = digit_permutation::make(m.salt.reveal());

@@ -6,7 +6,7 @@ namespace rtdp::extract {
 
 namespace {
 
-using kind = mask_settings::kind;
+using mask_kind = mask_settings::kind;
 using unit = mask_settings::unit;
 using unmatched = mask_settings::unmatched;
 
@@ -25,7 +25,9 @@ E named(const std::vector<std::string>& names, const std::string& word) {
   return E(i);
 }
 
-bool is_keyed(kind k) { return k == kind::sha256 || k == kind::hmac || k == kind::digits; }
+bool is_keyed(mask_kind k) {
+  return k == mask_kind::sha256 || k == mask_kind::hmac || k == mask_kind::digits;
+}
 
 error check_pattern(const mask_settings& m) {
   RE2::Options quiet;
@@ -40,14 +42,14 @@ error check_pattern(const mask_settings& m) {
 }
 
 /// What it can be put on, as in the table of the header.
-bool takes(kind k, ums::type t) {
+bool takes(mask_kind k, ums::type t) {
   switch (k) {
-  case kind::partial:
-  case kind::regex:
+  case mask_kind::partial:
+  case mask_kind::regex:
     return t == ums::type::string;
-  case kind::date:
+  case mask_kind::date:
     return t == ums::type::date || t == ums::type::datetime;
-  case kind::digits:
+  case mask_kind::digits:
     return t == ums::type::string || t == ums::type::int_ || t == ums::type::long_ ||
            t == ums::type::decimal;
   default:
@@ -55,9 +57,9 @@ bool takes(kind k, ums::type t) {
   }
 }
 
-const char* taken_types(kind k) {
-  return k == kind::date     ? "date and datetime"
-         : k == kind::digits ? "string, int, long and decimal"
+const char* taken_types(mask_kind k) {
+  return k == mask_kind::date     ? "date and datetime"
+         : k == mask_kind::digits ? "string, int, long and decimal"
                              : "string";
 }
 
@@ -101,7 +103,7 @@ std::vector<config::field> mask_fields() {
 result<mask_settings> read_mask(const config::section& item) {
   mask_settings m;
   m.column = item.text("column");
-  m.with = named<kind>(kind_names, item.text("with"));
+  m.with = named<mask_kind>(kind_names, item.text("with"));
   m.text = item.text("text");
   m.fill = item.text("fill");
   m.first = size_t(item.integer("first"));
@@ -116,9 +118,9 @@ result<mask_settings> read_mask(const config::section& item) {
   if (is_keyed(m.with) && m.salt.reveal().size() < 8)
     return rejected(item.text("with") + " needs salt: ${env:NAME}, at least 8 characters; without "
                                         "one, whoever guesses a value can check the guess");
-  if (m.with == kind::partial && (m.fill.empty() || m.fill.size() > 8))
+  if (m.with == mask_kind::partial && (m.fill.empty() || m.fill.size() > 8))
     return rejected("fill is one character; found " + std::to_string(m.fill.size()) + " bytes");
-  if (m.with == kind::regex) {
+  if (m.with == mask_kind::regex) {
     if (m.pattern.empty())
       return rejected("regex needs a pattern");
     if (auto wrong = check_pattern(m))
@@ -135,21 +137,23 @@ result<ums::field> masked(const mask_settings& m, const ums::field& from) {
   if (!takes(m.with, from.type))
     return rejected("column " + from.name + " is a " + type + "; " + name + " takes " +
                     taken_types(m.with));
-  if (m.with == kind::date && from.type == ums::type::date && m.to > unit::day)
+  if (m.with == mask_kind::date && from.type == ums::type::date && m.to > unit::day)
     return rejected("column " + from.name +
                     " is a date, which has no hours; to: year, month or "
                     "day");
-  bool unique = is_keyed(m.with) && !(m.with == kind::digits && from.type == ums::type::decimal);
+  bool unique =
+      is_keyed(m.with) && !(m.with == mask_kind::digits && from.type == ums::type::decimal);
   if (from.key && !unique)
     return rejected("column " + from.name + " is part of the key, and " + name + " of a " + type +
                     " can make two keys one; use sha256 or hmac");
   auto to = from;
   to.encoded = true;
-  if (m.with == kind::replace || m.with == kind::sha256 || m.with == kind::hmac)
+  if (m.with == mask_kind::replace || m.with == mask_kind::sha256 || m.with == mask_kind::hmac)
     to.type = ums::type::string;
-  if (m.with == kind::null)
+  if (m.with == mask_kind::null)
     to.nullable = true;
-  bool fits = m.with == kind::null || m.with == kind::date || from.type == ums::type::decimal;
+  bool fits =
+      m.with == mask_kind::null || m.with == mask_kind::date || from.type == ums::type::decimal;
   if (!fits || to.type != from.type)
     to.native.clear();
   return to;

@@ -1,5 +1,7 @@
 #include "actors/extract/mysql_times.hpp"
 
+#include "actors/extract/mysql_changes.hpp"
+
 #include <fmt/format.h>
 
 #include <charconv>
@@ -11,7 +13,6 @@ namespace {
 
 using std::string_view;
 
-constexpr int64_t second_us = 1'000'000;
 constexpr int64_t day_us = 86'400 * second_us;
 
 struct moment {

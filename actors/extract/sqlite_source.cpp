@@ -20,7 +20,7 @@ using namespace rtdp::extract::sqlite;
 /// A log trimmed more often than this would only cost the application's writers their lock.
 constexpr auto trim_pause = 1s;
 constexpr int64_t trim_at_once = 1000;
-struct options {
+struct sqlite_options {
   std::string source, path, log;
   /// As the file has them; stars are not replaced yet.
   std::vector<wanted_table> items;
@@ -32,7 +32,7 @@ struct options {
 
 class sqlite_driver final : public driver {
 public:
-  explicit sqlite_driver(options o) : options_(std::move(o)) {}
+  explicit sqlite_driver(sqlite_options o) : options_(std::move(o)) {}
 
   result<std::vector<ums::schema>> describe();
   error open(const std::string& stored) override;
@@ -47,7 +47,7 @@ private:
   error follow_schema();
   error expand();
 
-  options options_;
+  sqlite_options options_;
   state::database db_;
   change_log log_;
   std::optional<reader> reader_;
@@ -273,7 +273,7 @@ source_progress sqlite_driver::progress() const {
   return out;
 }
 
-config::spec make_spec() {
+config::spec sqlite_spec() {
   using config::field;
   config::spec spec(
       "sqlite", "Reads a SQLite database file: a snapshot of its tables, then every change. "
@@ -313,8 +313,8 @@ config::spec make_spec() {
   return spec;
 }
 
-options read_options(const std::string& name, const config::section& s) {
-  options o{.source = name,
+sqlite_options read_sqlite(const std::string& name, const config::section& s) {
+  sqlite_options o{.source = name,
             .path = s.text("path"),
             .log = s.text("log"),
             .items = {},
@@ -328,18 +328,18 @@ options read_options(const std::string& name, const config::section& s) {
   return o;
 }
 
-std::unique_ptr<driver> make(const std::string& name, const config::section& s) {
-  return std::make_unique<sqlite_driver>(read_options(name, s));
+std::unique_ptr<driver> make_sqlite(const std::string& name, const config::section& s) {
+  return std::make_unique<sqlite_driver>(read_sqlite(name, s));
 }
 
 result<std::vector<ums::schema>> describe_file(const std::string& name, const config::section& s) {
-  return sqlite_driver(read_options(name, s)).describe();
+  return sqlite_driver(read_sqlite(name, s)).describe();
 }
 
 } // namespace
 
 kind sqlite_source() {
-  return {make_spec(), &make, &describe_file,
+  return {sqlite_spec(), &make_sqlite, &describe_file,
           [](const std::string& source, const std::string& item) {
             return has_star(item) ? glob_of("sqlite", source, "main", item)
                                   : pattern_of("sqlite", source, "main", plain_name(item));

@@ -19,9 +19,6 @@ namespace {
 using namespace std::chrono;
 using namespace rtdp::extract::syslog;
 
-/// More than the rows that can be on the bus without a stored position.
-constexpr int64_t ids_left_out = 4'000'000;
-
 class syslog_driver final : public driver {
 public:
   syslog_driver(std::string source, socket_settings where, const config::section& settings)
@@ -64,7 +61,7 @@ error syslog_driver::open(const std::string& position) {
 
 error syslog_driver::read(collector& out, milliseconds wait) {
   if (!std::exchange(left_out_, true))
-    out.skip_ids(ids_left_out);
+    out.skip_ids(collector::ids_left_out);
   auto before = now_us();
   bool came = from_.wait(wait);
   auto more = [&] { return !out.full(); };
@@ -116,7 +113,7 @@ source_progress syslog_driver::progress() const {
 
 // -- settings -----------------------------------------------------------------
 
-config::spec make_spec() {
+config::spec syslog_spec() {
   using config::field;
   config::spec spec(
       "syslog",
@@ -151,7 +148,7 @@ config::spec make_spec() {
   return spec;
 }
 
-std::unique_ptr<driver> make(const std::string& name, const config::section& s) {
+std::unique_ptr<driver> make_syslog(const std::string& name, const config::section& s) {
   auto over = [&](const char* transport) {
     const auto& all = s.get<config::texts>("transport");
     return std::find(all.begin(), all.end(), transport) != all.end() ? s.text("listen") : "";
@@ -164,7 +161,7 @@ std::unique_ptr<driver> make(const std::string& name, const config::section& s) 
   return std::make_unique<syslog_driver>(name, std::move(where), s);
 }
 
-std::vector<config::problem> check(const config::section& s) {
+std::vector<config::problem> check_syslog(const config::section& s) {
   auto problems = logs::check_events(s);
   auto address = ops::parse_address(s.text("listen"));
   if (!address || address->port < 0)
@@ -179,7 +176,7 @@ std::vector<config::problem> check(const config::section& s) {
 } // namespace
 
 kind syslog_source() {
-  return {make_spec(), &make, &logs::describe_events, &logs::event_pattern, &check};
+  return {syslog_spec(), &make_syslog, &logs::describe_events, &logs::event_pattern, &check_syslog};
 }
 
 } // namespace rtdp::extract

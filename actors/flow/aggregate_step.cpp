@@ -26,7 +26,7 @@ std::vector<field> column_fields() {
                                      "column's name.")};
 }
 
-config::spec spec() {
+config::spec aggregate_spec() {
   return config::spec("aggregate",
                       "A row per key with running figures, exact under updates and deletes: what a "
                       "row added is taken out again when it changes or goes. The rows of the "
@@ -350,7 +350,7 @@ private:
 } // namespace
 
 kind aggregate_step() {
-  return {spec(),
+  return {aggregate_spec(),
           [](const config::section& settings) -> std::unique_ptr<step> {
             return std::make_unique<aggregating>(aggregate_settings::of(settings));
           },

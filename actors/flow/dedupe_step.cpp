@@ -13,10 +13,10 @@ using config::field;
 
 /// Of each row that comes, so many kept keys are looked at for being too old to keep: all of them
 /// within half as many rows as there are keys.
-constexpr size_t looks_per_row = 2;
+constexpr size_t looks_per_change = 2;
 constexpr uint8_t seen_table = 1;
 
-config::spec spec() {
+config::spec dedupe_spec() {
   return config::spec("dedupe",
                       "Leaves out rows whose key came before within a time, by ums_ts_, counted "
                       "from the row that went through. For tables that rows are only added to: "
@@ -144,7 +144,7 @@ private:
   error forget_old(size_t rows) {
     std::vector<std::string> old;
     size_t looked = 0;
-    auto most = looks_per_row * rows;
+    auto most = looks_per_change * rows;
     auto failed = place_.data->look_on(
         prefix_, looked_at_, most, [&](std::string_view key, std::string_view value) {
           ++looked;
@@ -189,7 +189,7 @@ private:
 } // namespace
 
 kind dedupe_step() {
-  return {spec(),
+  return {dedupe_spec(),
           [](const config::section& settings) -> std::unique_ptr<step> {
             return std::make_unique<deduping>(settings);
           },

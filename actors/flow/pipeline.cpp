@@ -1,5 +1,7 @@
 #include "actors/flow/pipeline.hpp"
 
+#include "actors/flow/step_chain.hpp"
+
 #include <algorithm>
 #include <functional>
 #include <unordered_set>
@@ -100,13 +102,6 @@ result<ums::batch_ptr> deletes_of(const ums::batch& rows, const std::vector<size
       else
         b.columns[c].append(rows.columns[columns[c]], row, 1);
   return ums::batch_ptr{std::make_shared<const ums::batch>(std::move(b))};
-}
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string out;
-  for (const auto& name : names)
-    out += (out.empty() ? "" : ", ") + name;
-  return out.empty() ? "none" : out;
 }
 
 } // namespace

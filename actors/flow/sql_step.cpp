@@ -6,7 +6,7 @@ namespace rtdp::flow {
 
 namespace {
 
-config::spec spec() {
+config::spec sql_spec() {
   using config::field;
   return config::spec("sql", "A SELECT over each batch. The batch is a table, named as the table "
                              "part of its namespace and also batch; ums_id_, ums_ts_ and ums_op_ "
@@ -68,7 +68,7 @@ private:
 } // namespace
 
 kind sql_step() {
-  return {spec(),
+  return {sql_spec(),
           [](const config::section& settings) -> std::unique_ptr<step> {
             return std::make_unique<query_step>(settings);
           },

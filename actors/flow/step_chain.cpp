@@ -5,13 +5,6 @@
 namespace rtdp::flow {
 namespace {
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string out;
-  for (const auto& name : names)
-    out += (out.empty() ? "" : ", ") + name;
-  return out.empty() ? "none" : out;
-}
-
 /// A step that counts rows needs the ones of the source, told apart as the source does.
 error fits_before_count(bool row_wise, const std::vector<std::string>& keys,
                         const std::vector<std::string>& found) {
@@ -26,9 +19,17 @@ error fits_before_count(bool row_wise, const std::vector<std::string>& keys,
 
 } // namespace
 
+std::string joined(const std::vector<std::string>& names) {
+  std::string out;
+  for (const auto& name : names)
+    out += (out.empty() ? "" : ", ") + name;
+  return out.empty() ? "none" : out;
+}
+
 step_chain prepare_chain(const std::vector<std::unique_ptr<step>>& steps,
                          const ums::schema& input) {
-  step_chain out{.schema = input};
+  step_chain out;
+  out.schema = input;
   auto keys = input.keys();
   bool row_wise = true;
   for (; out.step < steps.size(); ++out.step) {

@@ -5,6 +5,7 @@
 #include "runtime/core/error.hpp"
 
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace rtdp::flow {
@@ -19,6 +20,9 @@ struct step_chain {
   error failed;
   size_t step = 0;
 };
+
+/// Names with commas between them, for a message; "none" when there are none.
+std::string joined(const std::vector<std::string>& names);
 
 step_chain prepare_chain(const std::vector<std::unique_ptr<step>>& steps, const ums::schema& input);
 

@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using json = nlohmann::json;
-using self_pointer = runtime::alarm_actor::stateful_pointer<alarm_state>;
+using alarm_pointer = runtime::alarm_actor::stateful_pointer<alarm_state>;
 
 constexpr auto look_interval = 1s;
 constexpr auto feedback_timeout = 5s;
@@ -58,7 +58,7 @@ error restore_outbox(alarm_state& s, const std::string& text) {
 }
 
 /// What cannot be stored is told all the same: twice after a restart is better than never.
-void save(self_pointer self) {
+void save(alarm_pointer self) {
   auto& s = self->state;
   auto failed = s.store ? s.store->save(component, {{"rules", s.rules->text()},
                                                     {"outbox", outbox_text(s)}})
@@ -68,7 +68,7 @@ void save(self_pointer self) {
 }
 
 /// Takes up what an earlier ALARM told, and what it could not deliver.
-error load(self_pointer self) {
+error load(alarm_pointer self) {
   auto& s = self->state;
   auto store = state::checkpoint_store::open(s.env.data_dir);
   if (!store)
@@ -82,13 +82,13 @@ error load(self_pointer self) {
   return restore_outbox(s, (*saved)["outbox"]);
 }
 
-void delivered(self_pointer self, int64_t id) {
+void delivered(alarm_pointer self, int64_t id) {
   auto& s = self->state;
   std::erase_if(s.outbox, [id](const auto& u) { return u.id == id; });
   save(self);
 }
 
-void deliver(self_pointer self, const alarm_state::undelivered& u) {
+void deliver(alarm_pointer self, const alarm_state::undelivered& u) {
   // No time-out: CHANNEL answers when somebody took it, and ALARM ends with it.
   self->request(self->state.channels[u.channel], caf::infinite, runtime::atom::deliver_v,
                 u.what.event, u.what.what)
@@ -109,12 +109,12 @@ void log_notice(const notice& n) {
               a.name, a.text);
 }
 
-void count(self_pointer self, const runtime::alarm& a) {
+void count(alarm_pointer self, const runtime::alarm& a) {
   self->state.env.metrics->alarms_open({a.component + "." + a.name, a.condition})
       .Set(a.ended_us == 0);
 }
 
-void tell(self_pointer self, std::vector<notice> notices) {
+void tell(alarm_pointer self, std::vector<notice> notices) {
   auto& s = self->state;
   if (notices.empty())
     return;
@@ -147,7 +147,7 @@ std::map<std::string, int64_t> count_errors(ops::metrics& m,
   return all;
 }
 
-void look(self_pointer self) {
+void look(alarm_pointer self) {
   self->delayed_send(self, look_interval, runtime::atom::tick_v);
   self->request(self->state.env.feedback, feedback_timeout, runtime::atom::list_v)
       .then(
@@ -163,7 +163,7 @@ void look(self_pointer self) {
 
 } // namespace
 
-runtime::alarm_actor::behavior_type alarm_actor(self_pointer self, runtime::environment env,
+runtime::alarm_actor::behavior_type alarm_actor(alarm_pointer self, runtime::environment env,
                                                 config::alarm_settings settings,
                                                 std::vector<runtime::channel_actor> channels) {
   auto& s = self->state;

@@ -13,13 +13,13 @@ namespace rtdp::heartbeat {
 namespace {
 
 using namespace std::chrono_literals;
-using self_pointer = runtime::channel_actor::stateful_pointer<channel_state>;
+using channel_ptr = runtime::channel_actor::stateful_pointer<channel_state>;
 
 /// A server that is away for a night is asked a few hundred times.
 constexpr backoff pause{1s, 60s};
 
 /// Hands over what waits, as many at once as the channel takes.
-void work_off(self_pointer self) {
+void work_off(channel_ptr self) {
   auto& s = self->state;
   while (!s.pausing && !s.queue.empty()) {
     auto count = std::min(s.queue.size(), s.way->notices_max());
@@ -46,7 +46,7 @@ void work_off(self_pointer self) {
   }
 }
 
-caf::result<bool> deliver(self_pointer self, const std::string& event, const runtime::alarm& what) {
+caf::result<bool> deliver(channel_ptr self, const std::string& event, const runtime::alarm& what) {
   auto& s = self->state;
   if (s.queue.size() >= notices_waiting_max)
     return runtime::to_caf(rejected(s.way->name() + ": " + std::to_string(notices_waiting_max) +
@@ -61,7 +61,7 @@ caf::result<bool> deliver(self_pointer self, const std::string& event, const run
 
 } // namespace
 
-runtime::channel_actor::behavior_type channel_actor(self_pointer self,
+runtime::channel_actor::behavior_type channel_actor(channel_ptr self,
                                                     std::shared_ptr<channel> way) {
   self->state.way = std::move(way);
   return {

@@ -8,7 +8,7 @@ namespace rtdp::heartbeat {
 
 namespace {
 
-using self_pointer = runtime::feedback_actor::stateful_pointer<feedback_state>;
+using feedback_pointer = runtime::feedback_actor::stateful_pointer<feedback_state>;
 
 /// Tables come and go in hundreds: their states are in the lists, not in the log.
 void log_change(const runtime::report& r) {
@@ -25,18 +25,18 @@ void log_change(const runtime::report& r) {
     log->info(text);
 }
 
-void show(self_pointer self, const runtime::report& r) {
+void show(feedback_pointer self, const runtime::report& r) {
   for (auto state : ops::all_states)
     self->state.metrics->component_state({r.component + "." + r.name, ops::to_string(state)})
         .Set(r.state == ops::to_string(state));
 }
 
-caf::actor_id teller(self_pointer self) {
+caf::actor_id teller(feedback_pointer self) {
   const auto& sender = self->current_sender();
   return sender ? sender->id() : caf::invalid_actor_id;
 }
 
-void merge(self_pointer self, const runtime::report& news) {
+void merge(feedback_pointer self, const runtime::report& news) {
   auto& reports = self->state.reports;
   if (self->state.unheard.contains(teller(self)))
     return;
@@ -68,7 +68,7 @@ void merge(self_pointer self, const runtime::report& news) {
 
 /// Its metrics stay, as Prometheus expects of a series, but no state of it is 1 any more and nothing
 /// is behind here.
-void drop(self_pointer self, const std::string& component, const std::string& name) {
+void drop(feedback_pointer self, const std::string& component, const std::string& name) {
   auto& s = self->state;
   const auto* owner = component == "flow" ? "flow" : "source";
   for (auto at = s.reports.begin(); at != s.reports.end();) {
@@ -95,7 +95,7 @@ void drop(self_pointer self, const std::string& component, const std::string& na
 }
 
 /// As it is told to whoever lists: with the latency that only the histogram of this node knows.
-runtime::report listed(self_pointer self, runtime::report r) {
+runtime::report listed(feedback_pointer self, runtime::report r) {
   if (r.component != "flow")
     return r;
   auto latency = ops::counts(self->state.metrics->end_to_end_latency({r.name}));
@@ -108,7 +108,7 @@ runtime::report listed(self_pointer self, runtime::report r) {
 
 } // namespace
 
-runtime::feedback_actor::behavior_type feedback_actor(self_pointer self,
+runtime::feedback_actor::behavior_type feedback_actor(feedback_pointer self,
                                                       std::shared_ptr<ops::metrics> metrics) {
   self->state.metrics = std::move(metrics);
   return {

@@ -9,9 +9,9 @@ namespace rtdp::heartbeat {
 
 namespace {
 
-using self_pointer = runtime::heartbeat_actor::stateful_pointer<heartbeat_state>;
+using self_ptr = runtime::heartbeat_actor::stateful_pointer<heartbeat_state>;
 
-void seen(self_pointer self, const std::string& flow, const std::string& ns, int64_t marked_us) {
+void seen(self_ptr self, const std::string& flow, const std::string& ns, int64_t marked_us) {
   auto& s = self->state;
   if (ns.empty()) {
     s.seen.erase(flow);
@@ -34,7 +34,7 @@ void seen(self_pointer self, const std::string& flow, const std::string& ns, int
 }
 
 /// The slowest flow tells how late a table's data is. Returns the slowest table's mark.
-int64_t tell_tables(self_pointer self) {
+int64_t tell_tables(self_ptr self) {
   auto& s = self->state;
   for (auto& [ns, marked_us] : s.told)
     marked_us = 0;
@@ -56,7 +56,7 @@ int64_t tell_tables(self_pointer self) {
   return oldest;
 }
 
-void tick(self_pointer self) {
+void tick(self_ptr self) {
   auto& s = self->state;
   self->delayed_send(self, s.interval, runtime::atom::tick_v);
   self->send(s.target, runtime::atom::mark_v);
@@ -72,7 +72,7 @@ void tick(self_pointer self) {
 
 } // namespace
 
-runtime::heartbeat_actor::behavior_type heartbeat_actor(self_pointer self, runtime::environment env,
+runtime::heartbeat_actor::behavior_type heartbeat_actor(self_ptr self, runtime::environment env,
                                                         std::string source,
                                                         runtime::source_actor target,
                                                         std::chrono::milliseconds interval) {

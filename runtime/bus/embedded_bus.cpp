@@ -63,7 +63,7 @@ private:
   embedded_shared_ptr shared_;
 };
 
-std::unique_ptr<bus> make(const config::section& settings, const std::string& data_dir) {
+std::unique_ptr<bus> make_embedded(const config::section& settings, const std::string& data_dir) {
   log_options defaults;
   defaults.durability = settings.text("fsync") == "full" ? state::database::durability::full
                                                          : state::database::durability::process;
@@ -91,7 +91,7 @@ kind embedded_bus() {
                          "`full`: what was flushed survives a power cut. `process`: only the death "
                          "of rtdp, and an append costs no fsync."}
                        .one_of({"full", "process"})),
-          false, make};
+          false, make_embedded};
 }
 
 } // namespace rtdp::bus

@@ -11,10 +11,10 @@ namespace {
 using state::statement;
 using state::transaction;
 
-constexpr int64_t layout_version = 1;
+constexpr int64_t log_layout_version = 1;
 constexpr int page_bytes = 16'384;
 // `at_ms` stands before the blobs, so that a search by time reads no message.
-constexpr const char* layout =
+constexpr const char* log_layout =
     "CREATE TABLE log(offset INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, key BLOB NOT NULL,"
     "  value BLOB NOT NULL);"
     // The counters outlive the messages: an offset is never given twice.
@@ -61,8 +61,8 @@ int64_t size_of(const queued& m) { return int64_t(m.key.size() + m.value.size())
 // -- writer -------------------------------------------------------------------
 
 result<log_writer> log_writer::open(const std::string& path, const log_options& options) {
-  auto schema = std::string(layout) + (options.compact ? key_index : "");
-  auto db = state::open_store(path, layout_version, schema, options.durability, page_bytes);
+  auto schema = std::string(log_layout) + (options.compact ? key_index : "");
+  auto db = state::open_store(path, log_layout_version, schema, options.durability, page_bytes);
   if (!db)
     return db.error();
   log_writer log;

@@ -5,8 +5,8 @@
 namespace rtdp::bus {
 namespace {
 
-constexpr int64_t layout_version = 1;
-constexpr const char* layout = "CREATE TABLE owner(id TEXT PRIMARY KEY, epoch INTEGER NOT NULL)";
+constexpr int64_t owners_layout_version = 1;
+constexpr const char* owners_layout = "CREATE TABLE owner(id TEXT PRIMARY KEY, epoch INTEGER NOT NULL)";
 
 result<int64_t> next_epoch(state::database& db, const std::string& id) {
   auto put = db.prepare("INSERT INTO owner VALUES (?1, 1)"
@@ -28,7 +28,7 @@ result<int64_t> next_epoch(state::database& db, const std::string& id) {
 
 result<std::unique_ptr<embedded_owner>> embedded_owner::take(const std::string& folder,
                                                              const std::string& id) {
-  auto db = state::open_store(folder + "/owners.db", layout_version, layout);
+  auto db = state::open_store(folder + "/owners.db", owners_layout_version, owners_layout);
   if (!db)
     return db.error();
   std::unique_ptr<embedded_owner> made(new embedded_owner);

@@ -6,8 +6,8 @@
 namespace rtdp::bus {
 namespace {
 
-constexpr int64_t layout_version = 1;
-constexpr const char* layout =
+constexpr int64_t topics_layout_version = 1;
+constexpr const char* topics_layout =
     "CREATE TABLE topic(name TEXT PRIMARY KEY, partitions INTEGER NOT NULL,"
     "  retention_ms INTEGER, retention_bytes INTEGER, compact INTEGER NOT NULL)";
 
@@ -17,7 +17,7 @@ error embedded_topics::open() {
   std::lock_guard lock(guard_);
   if (is_open_)
     return {};
-  auto db = state::open_store(folder_ + "/topics.db", layout_version, layout);
+  auto db = state::open_store(folder_ + "/topics.db", topics_layout_version, topics_layout);
   if (!db)
     return db.error();
   db_ = std::move(*db);

@@ -186,7 +186,7 @@ private:
   std::shared_ptr<kafka_client> asking_;
 };
 
-std::unique_ptr<bus> make(const config::section& settings, const std::string&) {
+std::unique_ptr<bus> make_kafka(const config::section& settings, const std::string&) {
   kafka_settings s;
   s.brokers = settings.text("brokers");
   s.security = settings.text("security");
@@ -248,7 +248,7 @@ kind kafka_bus() {
       .add(field{"fetch_bytes", 16 * mib, "What a reader holds at most of each partition."}
                .range(mib, 512 * mib)
                .advanced());
-  return {std::move(spec), true, make};
+  return {std::move(spec), true, make_kafka};
 }
 
 } // namespace rtdp::bus

@@ -9,16 +9,16 @@ namespace rtdp::cluster {
 namespace {
 
 using namespace std::chrono_literals;
-using self_pointer = runtime::catalog_actor::stateful_pointer<catalog_state>;
+using catalog_pointer = runtime::catalog_actor::stateful_pointer<catalog_state>;
 
 /// How long a read waits for a record: claim and append wait as long at most. Between two reads
 /// other messages have their turn.
-constexpr auto read_wait = 20ms;
+constexpr auto poll_wait = 20ms;
 constexpr auto read_pause = 1ms;
 /// A catalog that is not read is a node that does not know what it should do: not long.
 constexpr backoff patience{.first = 100ms, .most = 2s};
 
-error open(self_pointer self) {
+error open(catalog_pointer self) {
   auto& s = self->state;
   if (s.log->is_open())
     return {};
@@ -30,11 +30,11 @@ error open(self_pointer self) {
   return failed;
 }
 
-void read(self_pointer self) {
+void read(catalog_pointer self) {
   auto& s = self->state;
   auto failed = open(self);
   if (!failed)
-    failed = s.log->read(read_wait);
+    failed = s.log->read(poll_wait);
   if (!failed) {
     self->delayed_send(self, read_pause, runtime::atom::read_v);
     return;
@@ -52,19 +52,19 @@ caf::result<bool> answer(const error& failed) {
   return true;
 }
 
-caf::result<bool> claim(self_pointer self) {
+caf::result<bool> claim(catalog_pointer self) {
   auto failed = open(self);
   return answer(failed ? failed : self->state.log->claim());
 }
 
-caf::result<bool> append(self_pointer self, const std::vector<std::string>& records) {
+caf::result<bool> append(catalog_pointer self, const std::vector<std::string>& records) {
   auto failed = open(self);
   return answer(failed ? failed : self->state.log->append(records));
 }
 
 } // namespace
 
-runtime::catalog_actor::behavior_type catalog_actor(self_pointer self,
+runtime::catalog_actor::behavior_type catalog_actor(catalog_pointer self,
                                                     std::shared_ptr<bus::bus> bus,
                                                     std::string client,
                                                     runtime::member_actor member) {

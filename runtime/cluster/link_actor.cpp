@@ -14,7 +14,7 @@ namespace rtdp::cluster {
 namespace {
 
 using namespace std::chrono_literals;
-using self_pointer = runtime::link_actor::stateful_pointer<link_state>;
+using link_pointer = runtime::link_actor::stateful_pointer<link_state>;
 
 /// A node that comes back is found soon.
 constexpr backoff pause{200ms, 2s};
@@ -29,9 +29,9 @@ constexpr auto courtesy = 500ms;
 constexpr auto connect_max = 15s;
 constexpr auto greet_max = 2s;
 
-auto log() { return ops::logger("link"); }
+auto link_log() { return ops::logger("link"); }
 
-void try_in(self_pointer self, std::chrono::milliseconds wait) {
+void try_in(link_pointer self, std::chrono::milliseconds wait) {
   auto& s = self->state;
   if (s.plan.name < s.me.node)
     wait += courtesy;
@@ -40,20 +40,20 @@ void try_in(self_pointer self, std::chrono::milliseconds wait) {
 }
 
 /// No way to the peer this time.
-void failed(self_pointer self, const error& why) {
+void failed(link_pointer self, const error& why) {
   auto& s = self->state;
   s.busy = false;
   bool refused = why == ec::rejected;
   auto text = fmt::format("{} {}: {}", refused ? "does not work with" : "cannot reach",
                           s.plan.name, why.text());
   if (text != s.told)
-    log()->warn("{}", text);
+    link_log()->warn("{}", text);
   s.told = std::move(text);
   try_in(self, refused ? pause_refused.delay(s.refusals++, self->id())
                        : pause.delay(s.failures++, self->id()));
 }
 
-void greeted(self_pointer self, const runtime::hello& theirs) {
+void greeted(link_pointer self, const runtime::hello& theirs) {
   auto& s = self->state;
   if (!s.peer)
     return failed(self, unavailable("the connection broke off"));
@@ -66,12 +66,12 @@ void greeted(self_pointer self, const runtime::hello& theirs) {
   s.open = true;
   s.failures = s.refusals = 0;
   s.told.clear();
-  log()->info("connected to {} at {}, rtdp {}, version {} of the cluster protocol", s.plan.name,
+  link_log()->info("connected to {} at {}, rtdp {}, version {} of the cluster protocol", s.plan.name,
               s.plan.address, theirs.version, agreed(s.me, theirs));
   self->send(s.member, runtime::atom::peer_v, s.plan.name, s.peer);
 }
 
-void greet(self_pointer self, const caf::strong_actor_ptr& found) {
+void greet(link_pointer self, const caf::strong_actor_ptr& found) {
   auto& s = self->state;
   if (s.peer != found) {
     s.peer = found;
@@ -88,7 +88,7 @@ void greet(self_pointer self, const caf::strong_actor_ptr& found) {
             });
 }
 
-void open(self_pointer self) {
+void open(link_pointer self) {
   auto& s = self->state;
   if (s.busy || s.open || self->clock().now() < s.next)
     return;
@@ -102,7 +102,7 @@ void open(self_pointer self) {
             [self](const caf::error& e) { failed(self, runtime::from_caf(e)); });
 }
 
-void lost(self_pointer self, const caf::error& reason) {
+void lost(link_pointer self, const caf::error& reason) {
   auto& s = self->state;
   s.peer = nullptr;
   // Whoever waits for the answer to a greeting is told by the request.
@@ -110,7 +110,7 @@ void lost(self_pointer self, const caf::error& reason) {
     return;
   if (s.open) {
     s.open = false;
-    log()->warn("lost {}: {}", s.plan.name,
+    link_log()->warn("lost {}: {}", s.plan.name,
                 reason == caf::exit_reason::remote_link_unreachable ? "the connection broke off"
                                                                     : "it ended");
     self->send(s.member, runtime::atom::peer_v, s.plan.name, caf::strong_actor_ptr{});
@@ -119,7 +119,7 @@ void lost(self_pointer self, const caf::error& reason) {
   try_in(self, pause.delay(0, self->id()));
 }
 
-void down(self_pointer self, const caf::down_msg& message) {
+void down(link_pointer self, const caf::down_msg& message) {
   auto& s = self->state;
   if (message.source == s.member.address())
     self->quit();
@@ -131,7 +131,7 @@ void down(self_pointer self, const caf::down_msg& message) {
 
 } // namespace
 
-runtime::link_actor::behavior_type link_actor(self_pointer self, runtime::hello me,
+runtime::link_actor::behavior_type link_actor(link_pointer self, runtime::hello me,
                                               runtime::member_actor member, link_plan plan) {
   auto& s = self->state;
   s.me = std::move(me);

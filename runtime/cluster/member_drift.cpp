@@ -23,7 +23,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto ask_timeout = 5s;
+constexpr auto answer_timeout = 5s;
 /// State of some 100 MB is restored in it.
 constexpr auto prepare_timeout = 60s;
 /// The owner thaws by itself after 5 s.
@@ -136,7 +136,7 @@ void freeze(self_pointer self, drift& d) {
 void prepare(self_pointer self, drift& d) {
   set_step(self, d, "prepare");
   ask<std::string>(
-      self, d, d.shown.from, ask_timeout,
+      self, d, d.shown.from, answer_timeout,
       [self](drift& x, const std::string& progress) {
         ask<bool>(
             self, x, x.shown.to, prepare_timeout, [self](drift& y, bool) { freeze(self, y); },
@@ -269,7 +269,7 @@ void drop_warm(self_pointer self, const std::string& flow) {
   // What it owns is not a warm flow.
   if (self->state.told.contains("flow." + flow) || self->state.telling.contains("flow." + flow))
     return;
-  self->request(self->state.node, ask_timeout, runtime::atom::drop_v, std::string("flow"), flow)
+  self->request(self->state.node, answer_timeout, runtime::atom::drop_v, std::string("flow"), flow)
       .then([](bool) {}, [](caf::error&) {});
 }
 

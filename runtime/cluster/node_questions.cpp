@@ -8,7 +8,7 @@ namespace rtdp::cluster {
 
 namespace {
 using namespace std::chrono_literals;
-constexpr auto ask_timeout = 10s;
+constexpr auto question_timeout = 10s;
 } // namespace
 
 caf::result<bool> replay(self_pointer self, const std::string& name, const std::string& message) {
@@ -16,7 +16,7 @@ caf::result<bool> replay(self_pointer self, const std::string& name, const std::
   if (!c || !c->actor)
     return runtime::to_caf(rejected("flow " + name + " does not run"));
   auto reply = self->make_response_promise<bool>();
-  self->request(caf::actor_cast<runtime::flow_actor>(c->actor), ask_timeout,
+  self->request(caf::actor_cast<runtime::flow_actor>(c->actor), question_timeout,
                 runtime::atom::replay_v, message)
       .then([reply](bool applied) mutable { reply.deliver(applied); },
             [reply](caf::error& e) mutable { reply.deliver(std::move(e)); });
@@ -28,7 +28,7 @@ caf::result<bool> snapshot(self_pointer self, const runtime::snapshot_order& ord
   if (!c || !c->actor)
     return runtime::to_caf(rejected("source " + order.source + " does not run"));
   auto reply = self->make_response_promise<bool>();
-  self->request(caf::actor_cast<runtime::source_actor>(c->actor), ask_timeout,
+  self->request(caf::actor_cast<runtime::source_actor>(c->actor), question_timeout,
                 runtime::atom::snapshot_v, order)
       .then([reply](bool stored) mutable { reply.deliver(stored); },
             [reply](caf::error& e) mutable { reply.deliver(std::move(e)); });
@@ -62,7 +62,7 @@ caf::result<bool> idle(self_pointer self) {
       continue;
     }
     ++all->waiting;
-    self->request(caf::actor_cast<caf::actor>(c.actor), ask_timeout, runtime::atom::idle_v)
+    self->request(caf::actor_cast<caf::actor>(c.actor), question_timeout, runtime::atom::idle_v)
         .then(answer, [answer](caf::error&) { answer(false); });
   }
   answer(true);

@@ -11,7 +11,7 @@ namespace {
 using ums::ns;
 
 /// "orders" is a table, "public.orders" a database and a table, all else a namespace.
-std::optional<ns> pattern_of(const std::string& text) {
+std::optional<ns> pattern_in(const std::string& text) {
   auto parsed = ns::parse(text);
   if (!parsed)
     return {};
@@ -40,7 +40,7 @@ std::string quoted(const std::string& name) {
 
 result<std::pair<runtime::snapshot_order, std::string>>
 find_order(const std::vector<runtime::report>& all, const ops::snapshot_order& asked) {
-  auto pattern = pattern_of(asked.table);
+  auto pattern = pattern_in(asked.table);
   if (!pattern)
     return rejected("\"" + asked.table + "\" is no name of a table");
   std::vector<ns> found;

@@ -91,7 +91,7 @@ const std::vector<column>& plan_columns() {
   return columns;
 }
 
-value items_of(const std::string& body) {
+value drifts_in(const std::string& body) {
   auto parsed = value::parse(body, nullptr, false);
   return parsed.is_object() ? parsed.value("items", value::array()) : value::array();
 }
@@ -129,7 +129,7 @@ int cli::items(const char* path, std::string (*table)(const value&, bool)) const
   auto body = call("GET", path, "", "rtdp status");
   if (!body)
     return 1;
-  out << (json ? *body + "\n" : table(items_of(*body), colour));
+  out << (json ? *body + "\n" : table(drifts_in(*body), colour));
   return 0;
 }
 
@@ -175,7 +175,7 @@ int cli::drift(const std::string& flow, const std::string& to, bool wait) const 
   auto before = call("GET", "/api/v1/drifts", "", "rtdp status");
   if (!before || !call("POST", path, body, "rtdp nodes"))
     return 1;
-  auto last = newest(items_of(*before), flow, "");
+  auto last = newest(drifts_in(*before), flow, "");
   return watch_drift(flow, last.is_null() ? "" : text_of(last, "started"));
 }
 
@@ -185,7 +185,7 @@ int cli::watch_drift(const std::string& flow, const std::string& after) const {
   for (;; std::this_thread::sleep_for(look_every)) {
     auto node = client::make(url);
     auto got = node ? node->get("/api/v1/drifts") : result<answer>(node.error());
-    auto d = got && got->status == 200 ? newest(items_of(got->body), flow, after) : value();
+    auto d = got && got->status == 200 ? newest(drifts_in(got->body), flow, after) : value();
     if (d.is_null() && clock::now() - heard > silence_max) {
       err << "rtdp: nothing was heard of the drift of " << flow << " for 10 s"
           << (got ? "" : " (" + got.error().text() + ")") << "\nnext: rtdp drifts\n";

@@ -18,7 +18,7 @@ using value = nlohmann::ordered_json;
 using namespace std::chrono_literals;
 
 /// A node tells how far its snapshots are once a second.
-constexpr auto look_every = 500ms;
+constexpr auto ask_every = 500ms;
 
 } // namespace
 
@@ -54,7 +54,7 @@ int cli::watch(std::vector<std::string> names) const {
   size_t width = 0;
   int code = 0;
   while (!names.empty()) {
-    std::this_thread::sleep_for(look_every);
+    std::this_thread::sleep_for(ask_every);
     std::string line;
     for (const auto& name : std::vector<std::string>(names)) {
       auto body = call("GET", "/api/v1/tables/" + percent_encode(name), "", "rtdp tables");

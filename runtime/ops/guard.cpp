@@ -15,13 +15,6 @@ bool is_ip(const std::string& host) {
          inet_pton(AF_INET6, host.c_str(), &ignored) == 1;
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return char(std::tolower(c)); });
-  return out;
-}
-
 /// A page of another origin cannot send these without asking first, which nobody answers.
 bool is_taken(const std::string& type) { return type == json_type || type == yaml_type; }
 
@@ -32,6 +25,13 @@ std::string_view authority(std::string_view origin) {
 }
 
 } // namespace
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return char(std::tolower(c)); });
+  return out;
+}
 
 std::optional<address> parse_address(std::string_view text) {
   auto colon = text.rfind(':');

@@ -22,6 +22,9 @@ struct address {
 /// as Host headers have it; `port` is then -1.
 std::optional<address> parse_address(std::string_view text);
 
+/// Letters of ASCII as small ones: names of hosts and headers do not tell them apart.
+std::string lower(std::string_view text);
+
 /// True for localhost and the loopback addresses.
 bool is_loopback(std::string_view host);
 

@@ -106,7 +106,7 @@ error batch_query::state::check_names() const {
       return rejected(place(text, t.at) +
                       fmt::format("the query reads {} and {}, but a step has only one table: its "
                                   "batch",
-                                  quoted(other->name), quoted(t.name)));
+                                  sql::quoted(other->name), sql::quoted(t.name)));
     other = &t;
   }
   return {};

@@ -40,7 +40,8 @@ error check_columns(const ums::schema& input) {
     if (field_named(input, f.name) != &f)
       return rejected(fmt::format("columns {} and {} of the input differ only in case, which SQL "
                                   "cannot tell apart; rename or exclude one at the source",
-                                  quoted(field_named(input, f.name)->name), quoted(f.name)));
+                                  sql::quoted(field_named(input, f.name)->name),
+                                  sql::quoted(f.name)));
   return {};
 }
 
@@ -49,12 +50,12 @@ error check_tables(const select_tree& query, const std::string& table) {
     if (!same_name(t.name, batch_name) && !same_name(t.name, table))
       return rejected(place(query.text(), t.at) +
                       fmt::format("there is no table {}; the batch is named {} and {}",
-                                  quoted(t.name), quoted(table), batch_name));
+                                  sql::quoted(t.name), sql::quoted(table), batch_name));
   for (const auto& w : query.with())
     if (same_name(w.name, table))
       return rejected(
           place(query.text(), w.at) +
-          fmt::format("WITH hides the batch's own name {}; take another name", quoted(w.name)));
+          fmt::format("WITH hides the batch's own name {}; take another name", sql::quoted(w.name)));
   return {};
 }
 
@@ -64,12 +65,12 @@ public:
   named_views(engine& db, std::vector<std::string> names) : db_(db), names_(std::move(names)) {}
   ~named_views() {
     for (const auto& name : names_)
-      std::ignore = db_.run("DROP VIEW IF EXISTS " + quoted(name));
+      std::ignore = db_.run("DROP VIEW IF EXISTS " + sql::quoted(name));
   }
   std::optional<failure> create(int64_t number) {
     for (const auto& name : names_)
       if (auto why = db_.run(fmt::format("CREATE OR REPLACE VIEW {} AS SELECT * FROM rtdp_scan({})",
-                                         quoted(name), number)))
+                                         sql::quoted(name), number)))
         return why;
     return {};
   }
@@ -165,7 +166,7 @@ error compiler::describe() {
         return rejected(place(query_.text(), 0) +
                         fmt::format("two columns of the result are named {}; give one another "
                                     "name with AS",
-                                    quoted(rest_[i].field.name)));
+                                    sql::quoted(rest_[i].field.name)));
   return add_missing();
 }
 

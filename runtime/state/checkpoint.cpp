@@ -5,15 +5,15 @@
 namespace rtdp::state {
 namespace {
 
-constexpr int64_t layout_version = 1;
-constexpr const char* layout = "CREATE TABLE checkpoint("
+constexpr int64_t checkpoint_layout_version = 1;
+constexpr const char* checkpoint_layout = "CREATE TABLE checkpoint("
                                "  component TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL,"
                                "  PRIMARY KEY (component, name)) WITHOUT ROWID";
 
 } // namespace
 
 result<checkpoint_store> checkpoint_store::open(const std::string& data_dir) {
-  auto db = open_store(data_dir + "/state.db", layout_version, layout);
+  auto db = open_store(data_dir + "/state.db", checkpoint_layout_version, checkpoint_layout);
   if (!db)
     return db.error();
   checkpoint_store store;

@@ -5,10 +5,10 @@
 namespace rtdp::state {
 namespace {
 
-constexpr int64_t layout_version = 1;
+constexpr int64_t letters_layout_version = 1;
 // The digest keeps the search for a repeated letter short when thousands share one position, as the
 // rows of a source do that never reached the bus (no topic, offset -1).
-constexpr const char* layout =
+constexpr const char* letters_layout =
     "CREATE TABLE dead_letter("
     "  id INTEGER PRIMARY KEY AUTOINCREMENT, component TEXT NOT NULL, ns TEXT NOT NULL,"
     "  topic TEXT NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL,"
@@ -16,7 +16,7 @@ constexpr const char* layout =
     "CREATE INDEX dead_letter_place"
     "  ON dead_letter(component, topic, partition, position, digest)";
 
-constexpr const char* columns =
+constexpr const char* letter_cols =
     "SELECT id, component, ns, topic, partition, position, reason, bytes, at_us FROM dead_letter ";
 
 /// FNV-1a; std::hash may differ from one build to the next.
@@ -27,7 +27,7 @@ int64_t digest_of(std::string_view bytes) {
   return int64_t(hash);
 }
 
-dead_letter read(const statement& row) {
+dead_letter read_letter(const statement& row) {
   dead_letter letter;
   letter.id = row.integer(0);
   letter.component = row.text(1);
@@ -44,7 +44,7 @@ dead_letter read(const statement& row) {
 } // namespace
 
 result<dead_letter_store> dead_letter_store::open(const std::string& data_dir) {
-  auto db = open_store(data_dir + "/dead_letters.db", layout_version, layout);
+  auto db = open_store(data_dir + "/dead_letters.db", letters_layout_version, letters_layout);
   if (!db)
     return db.error();
   dead_letter_store store;
@@ -77,7 +77,7 @@ error dead_letter_store::add(const std::vector<dead_letter>& letters) {
 result<std::vector<dead_letter>> dead_letter_store::list(const std::string& component,
                                                          int64_t limit) {
   auto query =
-      db_.prepare(std::string(columns) + "WHERE ?1 = '' OR component = ?1 ORDER BY id LIMIT ?2");
+      db_.prepare(std::string(letter_cols) + "WHERE ?1 = '' OR component = ?1 ORDER BY id LIMIT ?2");
   if (!query)
     return query.error();
   query->bind(1, component).bind(2, limit);
@@ -88,19 +88,19 @@ result<std::vector<dead_letter>> dead_letter_store::list(const std::string& comp
       return row.error();
     if (!*row)
       return letters;
-    letters.push_back(read(*query));
+    letters.push_back(read_letter(*query));
   }
 }
 
 result<std::optional<dead_letter>> dead_letter_store::find(int64_t id) {
-  auto query = db_.prepare(std::string(columns) + "WHERE id = ?1");
+  auto query = db_.prepare(std::string(letter_cols) + "WHERE id = ?1");
   if (!query)
     return query.error();
   query->bind(1, id);
   auto row = query->step();
   if (!row)
     return row.error();
-  return *row ? std::optional(read(*query)) : std::nullopt;
+  return *row ? std::optional(read_letter(*query)) : std::nullopt;
 }
 
 error dead_letter_store::drop(int64_t id) {

@@ -10,8 +10,8 @@
 namespace rtdp::state {
 namespace {
 
-constexpr int64_t layout_version = 1;
-constexpr const char* layout =
+constexpr int64_t rows_version = 1;
+constexpr const char* rows_layout =
     "CREATE TABLE kv(k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE point(id INTEGER PRIMARY KEY CHECK (id = 1), incarnation INTEGER NOT NULL,"
     "  version INTEGER NOT NULL);"
@@ -49,7 +49,7 @@ result<std::unique_ptr<keyed_state>> keyed_state::open(const keyed_state_setting
   made->settings_ = settings;
   auto open = [&] {
     // It may lose its last commits with a power cut, never a part of one.
-    return open_store(settings.path, layout_version, layout, database::durability::process);
+    return open_store(settings.path, rows_version, rows_layout, database::durability::process);
   };
   auto db = open();
   if (!db && db.error() == ec::rejected) {

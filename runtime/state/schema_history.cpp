@@ -13,9 +13,9 @@ namespace {
 
 using json = nlohmann::json;
 
-constexpr int64_t layout_version = 1;
+constexpr int64_t history_layout_version = 1;
 /// `line_version`: what the numbers of a line are; `seq` is the order in which they were met.
-constexpr const char* layout =
+constexpr const char* history_layout =
     "CREATE TABLE table_version("
     "  tbl TEXT NOT NULL, version INTEGER NOT NULL, previous INTEGER NOT NULL,"
     "  decision INTEGER NOT NULL, published_as INTEGER NOT NULL, at_us INTEGER NOT NULL,"
@@ -24,7 +24,7 @@ constexpr const char* layout =
     "  seq INTEGER PRIMARY KEY AUTOINCREMENT, tbl TEXT NOT NULL, line TEXT NOT NULL,"
     "  number INTEGER NOT NULL, version INTEGER NOT NULL, UNIQUE (tbl, line, number))";
 
-constexpr std::string_view columns =
+constexpr std::string_view version_columns =
     "v.version, v.previous, v.decision, v.published_as, v.at_us, v.place, v.fields";
 
 constexpr std::array<std::string_view, 4> decision_names = {"open", "published", "ignored",
@@ -62,7 +62,7 @@ result<std::vector<ums::field>> parse_fields(std::string_view text) {
   return out;
 }
 
-result<table_version> read(const statement& row) {
+result<table_version> read_version(const statement& row) {
   table_version v{.version = row.integer(0),
                   .previous = row.integer(1),
                   .decision = version_decision(row.integer(2)),
@@ -100,7 +100,7 @@ std::string schema_history::table_of(const ums::ns& name) {
 }
 
 result<schema_history> schema_history::open(const std::string& data_dir) {
-  auto db = open_store(data_dir + "/schemas.db", layout_version, layout);
+  auto db = open_store(data_dir + "/schemas.db", history_layout_version, history_layout);
   if (!db)
     return db.error();
   schema_history out;
@@ -209,7 +209,7 @@ error schema_history::decide(const std::string& table, int64_t version, version_
 result<std::optional<table_version>> schema_history::one(std::string_view where,
                                                          const std::string& table,
                                                          const std::string& line, int64_t number) {
-  auto query = db_.prepare("SELECT " + std::string(columns) +
+  auto query = db_.prepare("SELECT " + std::string(version_columns) +
                            " FROM line_version l JOIN table_version v ON v.tbl = l.tbl AND "
                            "v.version = l.version" +
                            std::string(where));
@@ -223,7 +223,7 @@ result<std::optional<table_version>> schema_history::one(std::string_view where,
     return row.error();
   if (!*row)
     return std::optional<table_version>();
-  auto v = read(*query);
+  auto v = read_version(*query);
   return v ? result<std::optional<table_version>>(std::move(*v)) : v.error();
 }
 
@@ -250,7 +250,7 @@ result<std::optional<table_version>> schema_history::find(const std::string& tab
 }
 
 result<std::vector<table_version>> schema_history::versions(const std::string& table) {
-  auto query = db_.prepare("SELECT " + std::string(columns) +
+  auto query = db_.prepare("SELECT " + std::string(version_columns) +
                            " FROM table_version v WHERE v.tbl = ?1 ORDER BY v.version");
   if (!query)
     return query.error();
@@ -262,7 +262,7 @@ result<std::vector<table_version>> schema_history::versions(const std::string& t
       return row.error();
     if (!*row)
       return out;
-    auto v = read(*query);
+    auto v = read_version(*query);
     if (!v)
       return v.error();
     out.push_back(std::move(*v));

@@ -7,6 +7,9 @@
 
 namespace rtdp::ums::calendar {
 
+constexpr int64_t second_us = 1'000'000;
+constexpr int64_t day_us = 86'400 * second_us;
+
 struct date {
   int64_t year;
   uint32_t month;

@@ -12,9 +12,6 @@ namespace rtdp::ums {
 
 namespace {
 
-constexpr int64_t second = 1'000'000;
-constexpr int64_t day = 86'400 * second;
-
 constexpr auto pairs = [] {
   std::array<char, 200> table{};
   for (size_t i = 0; i < 100; ++i) {
@@ -67,14 +64,14 @@ char* cell::put_date(int64_t days, char* to) {
 char* cell::put_datetime(int64_t micros, char* to) {
   if (micros == plus_infinity || micros == minus_infinity)
     return put_date(micros, to);
-  auto days = calendar::floor_div(micros, day);
+  auto days = calendar::floor_div(micros, calendar::day_us);
   // Not days * day: the product of the first day of all does not fit.
-  auto rest = micros % day;
-  rest += rest < 0 ? day : 0;
+  auto rest = micros % calendar::day_us;
+  rest += rest < 0 ? calendar::day_us : 0;
   to = put_date(days, to);
   *to++ = ' ';
-  auto seconds = uint32_t(rest / second);
-  auto fraction = uint32_t(rest % second);
+  auto seconds = uint32_t(rest / calendar::second_us);
+  auto fraction = uint32_t(rest % calendar::second_us);
   to = put_two(seconds / 3600, to);
   *to++ = ':';
   to = put_two(seconds / 60 % 60, to);

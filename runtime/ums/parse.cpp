@@ -13,13 +13,10 @@ namespace rtdp::ums {
 
 namespace {
 
-constexpr int64_t second = 1'000'000;
-constexpr int64_t day = 86'400 * second;
-
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// Cuts small things off the front of a text.
-struct cutter {
+struct text_cutter {
   std::string_view text;
 
   bool at_end() const { return text.empty(); }
@@ -70,11 +67,11 @@ struct cutter {
     uint32_t h = 0, m = 0, s = 0;
     if (!two(h) || !skip(':') || !two(m) || !skip(':') || !two(s) || h > 23 || m > 59 || s > 59)
       return false;
-    micros = (int64_t{h} * 3600 + m * 60 + s) * second;
+    micros = (int64_t{h} * 3600 + m * 60 + s) * calendar::second_us;
     if (!skip('.'))
       return true;
     size_t n = 0;
-    for (int64_t unit = second / 10; n < 9 && starts_with_digit();
+    for (int64_t unit = calendar::second_us / 10; n < 9 && starts_with_digit();
          ++n, unit /= 10, text.remove_prefix(1))
       micros += (text[0] - '0') * unit;
     return n > 0;
@@ -98,7 +95,7 @@ struct cutter {
       return false;
     if (m > 59 || s > 59)
       return false;
-    east = (int64_t{h} * 3600 + m * 60 + s) * (minus ? -second : second);
+    east = (int64_t{h} * 3600 + m * 60 + s) * (minus ? -calendar::second_us : calendar::second_us);
     return true;
   }
 };
@@ -135,7 +132,8 @@ bool parse_canonical(const char* text, int64_t& micros) {
   auto f = c.two(4) * 10'000 + c.two(6) * 100 + d.two(6);
   if ((bad & scan::tops) != 0 || !calendar::is_day(y, m, dd) || h > 23 || mi > 59 || s > 59)
     return false;
-  micros = calendar::to_days(y, m, dd) * day + (int64_t{h} * 3600 + mi * 60 + s) * second + f;
+  micros = calendar::to_days(y, m, dd) * calendar::day_us +
+           (int64_t{h} * 3600 + mi * 60 + s) * calendar::second_us + f;
   return true;
 }
 
@@ -239,7 +237,7 @@ bool append_value(column& c, std::optional<T> value) {
 } // namespace
 
 std::optional<int64_t> parse_date(std::string_view text) {
-  cutter in{text};
+  text_cutter in{text};
   int64_t days = 0;
   if (!in.date(days) || !in.at_end())
     return infinity(text);
@@ -256,7 +254,7 @@ std::optional<int64_t> parse_datetime(std::string_view text) {
     if (parse_canonical(padded, micros))
       return micros;
   }
-  cutter in{text};
+  text_cutter in{text};
   int64_t days = 0, east = 0;
   if (!in.date(days))
     return infinity(text);
@@ -266,8 +264,9 @@ std::optional<int64_t> parse_datetime(std::string_view text) {
   // hold.
   bool before = days < 0;
   int64_t sum = 0;
-  if (__builtin_mul_overflow(days + before, day, &sum) ||
-      __builtin_add_overflow(sum, micros - east - (before ? day : 0), &sum) || is_sentinel(sum))
+  if (__builtin_mul_overflow(days + before, calendar::day_us, &sum) ||
+      __builtin_add_overflow(sum, micros - east - (before ? calendar::day_us : 0), &sum) ||
+      is_sentinel(sum))
     return {};
   return sum;
 }

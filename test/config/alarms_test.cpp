@@ -5,6 +5,7 @@ using namespace rtdp::config;
 using std::chrono::milliseconds;
 using toy::lines;
 using strings = std::vector<std::string>;
+using toy::problems_of;
 using namespace std::chrono_literals;
 
 namespace {
@@ -14,8 +15,6 @@ alarm_settings alarms_of(const std::string& text) {
   CHECK(lines(file.problems) == strings{});
   return file.value.alarms;
 }
-
-strings problems_of(const std::string& text) { return lines(toy::checked_text(text).problems); }
 
 } // namespace
 

@@ -9,13 +9,12 @@ namespace rtdp::config {
 namespace {
 
 using strings = std::vector<std::string>;
+using toy::problems_of;
 
 const std::string bus = "bus: {kind: kafka, brokers: b:9092}\n";
 const std::string two = "nodes:\n"
                         "  n1: {data_dir: ./n1, listen: h1:7001, http: h1:8080, labels: [big]}\n"
                         "  n2: {data_dir: ./n2, listen: h2:7001}\n";
-
-strings problems_of(const std::string& text) { return toy::lines(toy::checked_text(text).problems); }
 
 std::string flow(const std::string& name, const std::string& more) {
   return "  " + name + ": {source: generator.shop." + name + ", sink: dw." + name + more + "}\n";

@@ -17,7 +17,7 @@ loaded load(const std::string& text, const strings& overrides = {}) {
   return load_text(text, overrides, toy::here());
 }
 
-strings problems_of(const std::string& text, const strings& overrides = {}) {
+strings wrong_in(const std::string& text, const strings& overrides = {}) {
   return lines(load(text, overrides).problems);
 }
 
@@ -78,43 +78,43 @@ TEST_CASE("an empty file is an empty tree") {
 }
 
 TEST_CASE("a syntax error has its line and column") {
-  CHECK(problems_of("a: 1\nb: [1, 2\nc: 3\n") ==
+  CHECK(wrong_in("a: 1\nb: [1, 2\nc: 3\n") ==
         strings{"3 is not valid YAML, column 2: end of sequence flow not found"});
-  CHECK(problems_of("a: b: c\n") == strings{"1 is not valid YAML, column 5: illegal map value"});
-  CHECK(problems_of("a:\n\tb: 1\n") ==
+  CHECK(wrong_in("a: b: c\n") == strings{"1 is not valid YAML, column 5: illegal map value"});
+  CHECK(wrong_in("a:\n\tb: 1\n") ==
         strings{
             "2 is not valid YAML, column 3: illegal map value; indent with blanks, not with tabs"});
-  CHECK(problems_of("a: *nowhere\n") ==
+  CHECK(wrong_in("a: *nowhere\n") ==
         strings{"1 is not valid YAML, column 4: the referenced anchor is not defined"});
-  CHECK(problems_of("a: \"\\q\"\n") ==
+  CHECK(wrong_in("a: \"\\q\"\n") ==
         strings{"1 is not valid YAML, column 7: unknown escape character"});
 }
 
 TEST_CASE("what YAML allows and settings do not need is refused by name") {
-  CHECK(problems_of("a: 1\n---\nb: 2\n") ==
+  CHECK(wrong_in("a: 1\n---\nb: 2\n") ==
         strings{"2 is not valid YAML, column 1: the file holds a second document; write one "
                 "document in each file"});
-  CHECK(problems_of("a: !secret x\n") ==
+  CHECK(wrong_in("a: !secret x\n") ==
         strings{"1 is not valid YAML, column 4: a tag (!name) has no meaning here; leave it out"});
-  CHECK(problems_of("a: !!str 5\n") == strings{});
-  CHECK(problems_of("? [a]\n: 1\n") == strings{"1 is not valid YAML, column 3: a key must be plain "
+  CHECK(wrong_in("a: !!str 5\n") == strings{});
+  CHECK(wrong_in("? [a]\n: 1\n") == strings{"1 is not valid YAML, column 3: a key must be plain "
                                                "text; is a bracket or brace left open?"});
-  CHECK(problems_of("k: &k v\n*k : 1\n") ==
+  CHECK(wrong_in("k: &k v\n*k : 1\n") ==
         strings{"2 is not valid YAML, column 1: a key must be plain text, not an alias"});
-  CHECK(problems_of(": 1\n") ==
+  CHECK(wrong_in(": 1\n") ==
         strings{"1 is not valid YAML, column 1: a key is missing in front of \":\""});
 }
 
 TEST_CASE("a file must be text in UTF-8") {
-  CHECK(problems_of("a: 1\nb: \x04\n") ==
+  CHECK(wrong_in("a: 1\nb: \x04\n") ==
         strings{"2 the file must be text in UTF-8; found the control character 0x04"});
-  CHECK(problems_of("a: caf\xE9\n") ==
+  CHECK(wrong_in("a: caf\xE9\n") ==
         strings{"1 the file must be text in UTF-8; found other bytes"});
-  CHECK(problems_of(std::string("a\0", 2)) ==
+  CHECK(wrong_in(std::string("a\0", 2)) ==
         strings{"1 the file must be text in UTF-8; found the control character 0x00"});
   CHECK(listed("\xEF\xBB\xBF"
                "a: café\r\n") == strings{"a=café@1"});
-  CHECK(problems_of(std::string((4 << 20) + 1, ' ')) == strings{"0 the file is larger than 4 MiB"});
+  CHECK(wrong_in(std::string((4 << 20) + 1, ' ')) == strings{"0 the file is larger than 4 MiB"});
 }
 
 TEST_CASE("duplicate keys are a problem, and the first one counts") {
@@ -129,7 +129,7 @@ TEST_CASE("an alias is a copy of what it names, in its own line") {
   CHECK(load("a: &x 1\nc: *x\n").root.find("c")->line == 2);
   CHECK(listed("a: &x ${env:NESTED}\nc: *x\n") ==
         strings{"a=${env:PASSWORD}@1", "c=${env:PASSWORD}@2"});
-  CHECK(problems_of("a: &x [*x]\n") ==
+  CHECK(wrong_in("a: &x [*x]\n") ==
         strings{"1 is not valid YAML, column 8: an alias must not stand inside of what it names"});
 }
 
@@ -142,25 +142,25 @@ TEST_CASE("an alias bomb is refused before it grows") {
       bomb += ", " + before;
     bomb += "]\n";
   }
-  auto found = problems_of(bomb);
+  auto found = wrong_in(bomb);
   REQUIRE(found.size() == 1);
   CHECK(found[0].find("more than 100000 values, aliases counted as often as used") !=
         std::string::npos);
   auto long_text = "a: &a " + std::string(1 << 20, 'x') + "\nb: [*a, *a, *a, *a]\n";
-  CHECK(problems_of(long_text) ==
+  CHECK(wrong_in(long_text) ==
         strings{"2 is not valid YAML, column 13: more than 4 MiB of text, aliases counted as often "
                 "as used"});
 }
 
 TEST_CASE("deep nesting is refused, whatever its depth") {
-  CHECK(problems_of(nested(100)) == strings{});
-  CHECK(problems_of(nested(101)) ==
+  CHECK(wrong_in(nested(100)) == strings{});
+  CHECK(wrong_in(nested(101)) ==
         strings{"1 is not valid YAML, column 101: more than 100 levels deep"});
-  CHECK(problems_of(indented(99)) == strings{});
-  CHECK(problems_of(indented(102)) ==
+  CHECK(wrong_in(indented(99)) == strings{});
+  CHECK(wrong_in(indented(102)) ==
         strings{"101 is not valid YAML, column 101: more than 100 levels deep"});
-  CHECK(problems_of(std::string(1'000'000, '[')).size() == 1);
-  CHECK(problems_of("a: &a " + nested(60) + "\nb: " + std::string(50, '[') + "*a" +
+  CHECK(wrong_in(std::string(1'000'000, '[')).size() == 1);
+  CHECK(wrong_in("a: &a " + nested(60) + "\nb: " + std::string(50, '[') + "*a" +
                     std::string(50, ']')) ==
         strings{"2 is not valid YAML, column 54: more than 100 levels deep"});
 }
@@ -178,7 +178,7 @@ TEST_CASE("references are followed anywhere in a value, and only once") {
 }
 
 TEST_CASE("a reference that leads nowhere is a problem with its line") {
-  CHECK(problems_of("a: 1\n"
+  CHECK(wrong_in("a: 1\n"
                     "b: ${env:NOPE}\n"
                     "c: [x, \"${file:/nope}\"]\n"
                     "d: ${secret}\n"
@@ -190,14 +190,14 @@ TEST_CASE("a reference that leads nowhere is a problem with its line") {
 }
 
 TEST_CASE("each missing reference of a value is told once") {
-  CHECK(problems_of("a: ${env:A} ${env:B} ${env:A}\n") ==
+  CHECK(wrong_in("a: ${env:A} ${env:B} ${env:A}\n") ==
         strings{"1 a: the environment variable A is not set",
                 "1 a: the environment variable B is not set"});
-  CHECK(problems_of("a: '" + std::string(1 << 20, '$') + "'\n") == strings{});
+  CHECK(wrong_in("a: '" + std::string(1 << 20, '$') + "'\n") == strings{});
   std::string open;
   while (open.size() < 1 << 20)
     open += "${";
-  CHECK(problems_of("a: '" + open + "'\n").size() == 1);
+  CHECK(wrong_in("a: '" + open + "'\n").size() == 1);
 }
 
 TEST_CASE("a large file named very often does not fill the memory") {
@@ -230,19 +230,19 @@ TEST_CASE("an override replaces, adds and appends, and has no line") {
 
 TEST_CASE("an override that leads nowhere is a problem") {
   const std::string text = "a: {b: [x]}\n";
-  CHECK(problems_of(text, {"a"}) ==
+  CHECK(wrong_in(text, {"a"}) ==
         strings{"0 --set expects path=value, such as flows.orders.mutation=i"});
-  CHECK(problems_of(text, {"=1", ".a=1", "a.=1", "a..b=1"}).size() == 4);
-  CHECK(problems_of(text, {"a.b.2=y"}) ==
+  CHECK(wrong_in(text, {"=1", ".a=1", "a.=1", "a..b=1"}).size() == 4);
+  CHECK(wrong_in(text, {"a.b.2=y"}) ==
         strings{"0 a.b.2: --set cannot go to 2: expects an index from 0 to 1"});
-  CHECK(problems_of(text, {"a.b.-1=y"}) ==
+  CHECK(wrong_in(text, {"a.b.-1=y"}) ==
         strings{"0 a.b.-1: --set cannot go to -1: expects an index from 0 to 1"});
-  CHECK(problems_of(text, {"a.b.0.c=y"}) ==
+  CHECK(wrong_in(text, {"a.b.0.c=y"}) ==
         strings{"0 a.b.0.c: --set cannot go to c: expects a mapping or a list before it"});
-  CHECK(problems_of(text, {"a.b=[1"}) ==
+  CHECK(wrong_in(text, {"a.b=[1"}) ==
         strings{"0 a.b: is not valid YAML, column 1: a key must be plain text; is a bracket or "
                 "brace left open?"});
-  CHECK(problems_of("a: ${env:NOPE}\n", {"a=${env:NO}"}) ==
+  CHECK(wrong_in("a: ${env:NOPE}\n", {"a=${env:NO}"}) ==
         strings{"0 a: the environment variable NO is not set"});
 }
 

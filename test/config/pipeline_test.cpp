@@ -6,6 +6,7 @@ using namespace rtdp::config;
 using std::chrono::milliseconds;
 using toy::lines;
 using strings = std::vector<std::string>;
+using toy::problems_of;
 
 namespace {
 
@@ -42,10 +43,6 @@ flows:
     source: postgres.shop
     sink: out."odd.table".x
 )";
-
-strings problems_of(const std::string& text, const strings& overrides = {}) {
-  return lines(toy::checked_text(text, overrides).problems);
-}
 
 /// The problems of a file that is right but for these lines of its flow `f`, which begin in line 4.
 strings flow_problems(const std::string& flow) {

@@ -89,4 +89,10 @@ inline checked checked_text(const std::string& text,
   return check(load_text(text, overrides, here()), kinds());
 }
 
+/// The problems of a whole file.
+inline std::vector<std::string> problems_of(const std::string& text,
+                                            const std::vector<std::string>& overrides = {}) {
+  return lines(checked_text(text, overrides).problems);
+}
+
 } // namespace rtdp::config::toy

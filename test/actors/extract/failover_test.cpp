@@ -73,9 +73,9 @@ struct node {
   test::temp_folder folder;
 };
 
-void ok(const error& e) { REQUIRE_MESSAGE(!e, e.text()); }
+void no_error(const error& e) { REQUIRE_MESSAGE(!e, e.text()); }
 
-void stepped(extraction& e) {
+void step_once(extraction& e) {
   auto outcome = e.step(0ms);
   REQUIRE_MESSAGE(outcome, outcome.error().text());
 }
@@ -87,23 +87,23 @@ TEST_CASE("a source goes on on a node that has never run it, and the former one 
   s.source.rows = {1, 2, 3, 4, 5, 6, 7, 8};
   node one(s, "n1"), two(s, "n2");
   auto former = one.make(1), next = two.make(2);
-  ok(former.open());
-  stepped(former);
-  ok(next.open());
+  no_error(former.open());
+  step_once(former);
+  no_error(next.open());
   CHECK(s.source.opened == words{"", "3"});
   CHECK(next.next_id() == 4);
   auto fenced = former.step(0ms);
   REQUIRE_FALSE(fenced);
   CHECK(fenced.error() == ec::fenced);
   CHECK(s.published() == ids{1, 2, 3});
-  stepped(next);
+  step_once(next);
   CHECK(former.mark() == ec::fenced);
   CHECK(former.finish() == ec::fenced);
   auto why = former.open();
   CAPTURE(why.text());
   CHECK(why == ec::fenced);
   CHECK(why.text().find("node n2 runs source shop") != std::string::npos);
-  stepped(next);
+  step_once(next);
   CHECK(s.published() == ids{1, 2, 3, 4, 5, 6, 7, 8});
   // The versions of the table came along.
   REQUIRE(two.versions().size() == 1);
@@ -115,25 +115,25 @@ TEST_CASE("what a node has stored itself counts when it is newer than what the b
   s.source.rows = {1, 2, 3, 4, 5, 6, 7, 8, 9};
   node one(s, "n1"), two(s, "n2");
   auto first = one.make(1), second = two.make(2), third = one.make(3);
-  ok(first.open());
-  stepped(first);
-  ok(second.open());
-  stepped(second);
-  ok(third.open());
+  no_error(first.open());
+  step_once(first);
+  no_error(second.open());
+  step_once(second);
+  no_error(third.open());
   CHECK(s.source.opened == words{"", "3", "6"});
   SUBCASE("a run outside of the cluster came in between") {
     auto settings = one.settings(0);
     settings.clustered = false;
     extraction alone(settings, s.bus, [&] { return s.source.make(); });
     // It does not know of the others' place; its own is that of its last run.
-    ok(alone.open());
-    stepped(alone);
-    stepped(alone);
+    no_error(alone.open());
+    step_once(alone);
+    step_once(alone);
     auto back = one.make(4);
-    ok(back.open());
+    no_error(back.open());
     CHECK(s.source.opened.back() == "9");
   }
-  SUBCASE("none did") { stepped(third); }
+  SUBCASE("none did") { step_once(third); }
   CHECK(s.published() == ids{1, 2, 3, 4, 5, 6, 7, 8, 9});
 }
 
@@ -144,9 +144,9 @@ TEST_CASE("the place is on the bus before the source may forget its log") {
   words places;
   s.source.at_confirm = [&] { places.push_back(s.place()); };
   auto e = one.make(1);
-  ok(e.open());
-  stepped(e);
-  stepped(e);
+  no_error(e.open());
+  step_once(e);
+  step_once(e);
   CHECK(places == words{"3", "4"});
   CHECK(s.source.confirmed == words{"3", "4"});
 }
@@ -156,15 +156,15 @@ TEST_CASE("rows whose flush failed are read again by the next node, with the sam
   s.source.rows = {1, 2, 3, 4, 5, 6};
   node one(s, "n1"), two(s, "n2");
   auto first = one.make(1);
-  ok(first.open());
-  stepped(first);
+  no_error(first.open());
+  step_once(first);
   SUBCASE("nothing was written") { s.bus->failing_flushes = 1; }
   SUBCASE("all was written, and the answer was lost") { s.bus->answers_lost = 1; }
   CHECK(first.step(0ms).error() == ec::unavailable);
   auto second = two.make(2);
-  ok(second.open());
-  stepped(second);
-  stepped(second);
+  no_error(second.open());
+  step_once(second);
+  step_once(second);
   CHECK(s.published() == ids{1, 2, 3, 4, 5, 6});
 }
 
@@ -173,12 +173,12 @@ TEST_CASE("a fence without another node, as after a transaction that took too lo
   s.source.rows = {1, 2, 3, 4, 5, 6};
   node one(s, "n1");
   auto e = one.make(1);
-  ok(e.open());
-  stepped(e);
+  no_error(e.open());
+  step_once(e);
   REQUIRE(s.bus->make_fenced_producer("rtdp.source.shop"));
   CHECK(e.step(0ms).error() == ec::fenced);
-  ok(e.open());
-  stepped(e);
+  no_error(e.open());
+  step_once(e);
   CHECK(s.published() == ids{1, 2, 3, 4, 5, 6});
 }
 
@@ -187,11 +187,11 @@ TEST_CASE("without epochs the source is whose who took it last") {
   s.source.rows = {1, 2, 3, 4, 5, 6};
   node one(s, "n1"), two(s, "n2");
   auto first = one.make(0), second = two.make(0);
-  ok(first.open());
-  ok(second.open());
+  no_error(first.open());
+  no_error(second.open());
   CHECK(first.step(0ms).error() == ec::fenced);
   CHECK(first.open() == ec::fenced);
-  stepped(second);
+  step_once(second);
   CHECK(s.published() == ids{1, 2, 3});
 }
 
@@ -200,12 +200,12 @@ TEST_CASE("a node that was placed before the owner gives way, and the owner take
   s.source.rows = {1, 2, 3, 4, 5, 6};
   node one(s, "n1"), two(s, "n2");
   auto late = one.make(1), owner = two.make(2);
-  ok(owner.open());
-  stepped(owner);
+  no_error(owner.open());
+  step_once(owner);
   CHECK(late.open() == ec::fenced);
   CHECK(owner.step(0ms).error() == ec::fenced);
-  ok(owner.open());
-  stepped(owner);
+  no_error(owner.open());
+  step_once(owner);
   CHECK(s.published() == ids{1, 2, 3, 4, 5, 6});
 }
 
@@ -216,8 +216,8 @@ TEST_CASE("a source outside of a cluster writes nothing for other nodes") {
   auto settings = one.settings(1);
   settings.clustered = false;
   extraction e(settings, s.bus, [&] { return s.source.make(); });
-  ok(e.open());
-  stepped(e);
+  no_error(e.open());
+  step_once(e);
   CHECK(s.published() == ids{1, 2, 3});
   CHECK_FALSE(s.bus->ranges("_rtdp.sources"));
   CHECK_FALSE(s.bus->ranges("_rtdp.schemas"));
@@ -241,7 +241,7 @@ TEST_CASE("SOURCE ends for good when another node runs the source, and says whic
   system.run();
   CHECK(s.published() == ids{1, 2, 3});
   auto next = two.make(2);
-  ok(next.open());
+  no_error(next.open());
   s.source.rows.push_back(4);
   system.run();
   system.advance(200ms);

@@ -14,7 +14,7 @@ using lines = std::vector<std::string>;
 constexpr auto start = "CREATE TABLE orders(id INTEGER PRIMARY KEY, note TEXT, amount INT);"
                        "INSERT INTO orders VALUES(1, 'a', 10)";
 
-std::string tables(const std::string& on_change) {
+std::string kept_tables(const std::string& on_change) {
   return "[{name: orders, on_schema_change: " + on_change + "}]";
 }
 
@@ -36,7 +36,7 @@ struct rig {
     return std::move(*h);
   }
   staged open(const std::string& on_change, const std::string& from = "", int64_t id = 1) {
-    return {file, folder.path(), tables(on_change), from, id};
+    return {file, folder.path(), kept_tables(on_change), from, id};
   }
 };
 

@@ -20,7 +20,7 @@ config::section item(const std::string& yaml) {
   return out;
 }
 
-mask_settings settings(const std::string& yaml) {
+mask_settings mask_by(const std::string& yaml) {
   auto m = read_mask(item("{column: c, " + yaml + "}"));
   REQUIRE_MESSAGE(m, (m ? "" : m.error().text()));
   return *m;
@@ -92,17 +92,17 @@ using enum ums::type;
 } // namespace
 
 TEST_CASE("replace and null hide every value, and a null stays null") {
-  CHECK(cells(settings("with: replace"), string, {"a", "NULL", ""}) == texts{"***", "NULL", "***"});
-  CHECK(cells(settings("with: replace, text: x"), long_, {"1", "NULL"}) == texts{"x", "NULL"});
-  CHECK(cells(settings("with: 'null'"), decimal, {"1.5", "NULL"}) == texts{"NULL", "NULL"});
+  CHECK(cells(mask_by("with: replace"), string, {"a", "NULL", ""}) == texts{"***", "NULL", "***"});
+  CHECK(cells(mask_by("with: replace, text: x"), long_, {"1", "NULL"}) == texts{"x", "NULL"});
+  CHECK(cells(mask_by("with: 'null'"), decimal, {"1.5", "NULL"}) == texts{"NULL", "NULL"});
 }
 
 TEST_CASE("partial leaves characters at the ends and never shows a whole text") {
-  auto ends = settings("with: partial, first: 1, last: 2");
+  auto ends = mask_by("with: partial, first: 1, last: 2");
   CHECK(cells(ends, string, {"secret", "abcd", "abc", "a", "", "NULL"}) ==
         texts{"s***et", "a*cd", "***", "*", "", "NULL"});
   CHECK(cells(ends, string, {"ä€😀ßé"}) == texts{"ä**ßé"});
-  CHECK(cells(settings("with: partial, last: 2, fill: •"), string, {"1234"}) == texts{"••34"});
+  CHECK(cells(mask_by("with: partial, last: 2, fill: •"), string, {"1234"}) == texts{"••34"});
   auto broken = run(ends, column(string, {"fine", "br\xffken"}));
   CHECK(broken.cells == texts{"f*ne", "NULL"});
   REQUIRE(broken.failures.size() == 1);
@@ -130,15 +130,15 @@ TEST_CASE("hmac is HMAC-SHA-256 under the salt") {
 }
 
 TEST_CASE("regex replaces each match, and a value without one goes on only if it may") {
-  auto m = settings(R"(with: regex, pattern: '[^@]+@', replacement: 'x@')");
+  auto m = mask_by(R"(with: regex, pattern: '[^@]+@', replacement: 'x@')");
   auto out = run(m, column(string, {"ann@example.org", "no address", "NULL"}));
   CHECK(out.cells == texts{"x@example.org", "NULL", "NULL"});
   REQUIRE(out.failures.size() == 1);
   CHECK(out.failures[0].row == 1);
-  CHECK(cells(settings("with: regex, pattern: a, unmatched: blank"), string, {"b", "aa"}) ==
+  CHECK(cells(mask_by("with: regex, pattern: a, unmatched: blank"), string, {"b", "aa"}) ==
         texts{"", ""});
-  CHECK(cells(settings("with: regex, pattern: a, unmatched: pass"), string, {"b"}) == texts{"b"});
-  CHECK(cells(settings(R"(with: regex, pattern: '(\d)\d*', replacement: '\1xx')"), string,
+  CHECK(cells(mask_by("with: regex, pattern: a, unmatched: pass"), string, {"b"}) == texts{"b"});
+  CHECK(cells(mask_by(R"(with: regex, pattern: '(\d)\d*', replacement: '\1xx')"), string,
               {"12 and 345"}) == texts{"1xx and 3xx"});
   CHECK(refusal("with: regex, pattern: '('").find("missing )") != std::string::npos);
   CHECK(refusal("with: regex, pattern: a, replacement: '\\1'").find("replacement") == 0);
@@ -146,7 +146,7 @@ TEST_CASE("regex replaces each match, and a value without one goes on only if it
 }
 
 TEST_CASE("date goes back to the beginning of its period, before 1970 too") {
-  auto to = [](const char* unit) { return settings(std::string("with: date, to: ") + unit); };
+  auto to = [](const char* unit) { return mask_by(std::string("with: date, to: ") + unit); };
   CHECK(cells(to("month"), date, {"1979-05-27", "-0043-03-15", "infinity", "NULL"}) ==
         texts{"1979-05-01", "-0043-03-01", "infinity", "NULL"});
   CHECK(cells(to("year"), date, {"1969-12-31"}) == texts{"1969-01-01"});
@@ -200,28 +200,28 @@ TEST_CASE("digits give different values different masks, whatever their length")
 }
 
 TEST_CASE("a masked column says so, and keeps its native type only if every mask fits it") {
-  auto f = masked(settings("with: replace"), field(long_));
+  auto f = masked(mask_by("with: replace"), field(long_));
   REQUIRE(f);
   CHECK(f->encoded);
   CHECK(f->type == string);
   CHECK(f->native.empty());
   CHECK(masked(keyed("hmac"), field(binary))->type == string);
-  CHECK(masked(settings("with: 'null'"), field(binary))->nullable);
-  CHECK(masked(settings("with: 'null'"), field(binary))->native == "native type");
-  CHECK(masked(settings("with: date"), field(date))->native == "native type");
+  CHECK(masked(mask_by("with: 'null'"), field(binary))->nullable);
+  CHECK(masked(mask_by("with: 'null'"), field(binary))->native == "native type");
+  CHECK(masked(mask_by("with: date"), field(date))->native == "native type");
   CHECK(masked(keyed("digits"), field(decimal))->native == "native type");
   // 9999 in a smallint becomes a number of four digits, 32767 perhaps 99999.
   CHECK(masked(keyed("digits"), field(int_))->native.empty());
-  CHECK(masked(settings("with: partial"), field(string))->native.empty());
+  CHECK(masked(mask_by("with: partial"), field(string))->native.empty());
 }
 
 TEST_CASE("a mask that does not go with the column's type is refused") {
   auto text_of = [](const result<ums::field>& f) { return f ? "" : f.error().text(); };
-  CHECK(text_of(masked(settings("with: partial"), field(long_))) ==
+  CHECK(text_of(masked(mask_by("with: partial"), field(long_))) ==
         "column c is a long; partial takes string");
-  CHECK(text_of(masked(settings("with: date"), field(string))) ==
+  CHECK(text_of(masked(mask_by("with: date"), field(string))) ==
         "column c is a string; date takes date and datetime");
-  CHECK(text_of(masked(settings("with: date, to: hour"), field(date))).find("no hours") !=
+  CHECK(text_of(masked(mask_by("with: date, to: hour"), field(date))).find("no hours") !=
         std::string::npos);
   CHECK_FALSE(masked(keyed("digits"), field(double_)));
   CHECK_FALSE(masked(keyed("digits"), field(jsonobject)));
@@ -229,8 +229,8 @@ TEST_CASE("a mask that does not go with the column's type is refused") {
 
 TEST_CASE("a key takes only what keeps two keys two") {
   for (const char* with : {"replace", "'null'", "partial", "regex, pattern: a"})
-    CHECK_FALSE(masked(settings(std::string("with: ") + with), field(string, true)));
-  CHECK_FALSE(masked(settings("with: date"), field(date, true)));
+    CHECK_FALSE(masked(mask_by(std::string("with: ") + with), field(string, true)));
+  CHECK_FALSE(masked(mask_by("with: date"), field(date, true)));
   CHECK_FALSE(masked(keyed("digits"), field(decimal, true)));
   CHECK(masked(keyed("digits"), field(string, true)));
   CHECK(masked(keyed("digits"), field(long_, true))->key);

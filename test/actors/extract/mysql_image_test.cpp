@@ -6,8 +6,7 @@
 
 #include <random>
 
-using namespace rtdp;
-using namespace rtdp::extract::my;
+namespace rtdp::extract::my {
 
 namespace {
 
@@ -88,3 +87,5 @@ TEST_CASE("events that are cut or changed anywhere never read behind their end")
   }
   CHECK(good > 0);
 }
+
+} // namespace rtdp::extract::my

@@ -4,8 +4,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace rtdp;
-using namespace rtdp::extract::my;
+namespace rtdp::extract::my {
 
 TEST_CASE("a position beyond 2^31 and 2^32 is read back as it was written") {
   position p;
@@ -59,3 +58,5 @@ TEST_CASE("what is no position, table name or URL is refused without its secrets
   CHECK(good->port == 3307);
   CHECK(good->database == "d b");
 }
+
+} // namespace rtdp::extract::my

@@ -9,7 +9,7 @@ using lines_t = std::vector<std::string>;
 
 namespace {
 
-void begin(source& s) {
+void begin_small(source& s) {
   REQUIRE(!s.open());
   s.drain();
   s.got.clear();
@@ -29,7 +29,7 @@ void while_down(source& s, const std::string& sql) {
 TEST_CASE("two ALTERs and a reorder while the source is down put no value in a wrong column") {
   source s;
   s.table("t", "id int primary key, a int, b int");
-  begin(s);
+  begin_small(s);
   while_down(s, "insert into t values (1, 10, 20); alter table t modify b int first, add c int "
                 "default 7 after id; insert into t (id, a, b) values (2, 11, 21); alter table t drop "
                 "column a, change b bb bigint unsigned after c, add column if not exists d "
@@ -45,7 +45,7 @@ TEST_CASE("all forms of ALTER TABLE leave the history as the server's own catalo
   source s;
   s.table("t", "id int primary key, a int, b varchar(10) character set latin1, c text character set "
                "latin1, `odd name` int");
-  begin(s);
+  begin_small(s);
   for (std::string sql : {
            "alter table t add (n1 int unsigned not null, n2 decimal(12,3)), add index i (n1)",
            "alter table t rename column n2 to n3, alter column a set default 5",
@@ -89,7 +89,7 @@ TEST_CASE("all forms of ALTER TABLE leave the history as the server's own catalo
 TEST_CASE("TRUNCATE goes out in its place, a table that is dropped and made again is read anew") {
   source s;
   s.table("t", "id int primary key, a int");
-  begin(s);
+  begin_small(s);
   s.run("insert into t values (1, 1); truncate table t; insert into t values (2, 2)");
   s.drain();
   CHECK(s.fresh() == lines_t{"i t.0 id=1 a=1", "data_increment_truncate t.0", "i t.0 id=2 a=2"});
@@ -104,7 +104,7 @@ TEST_CASE("a table that takes the name of a captured one, as online changes do, 
   source s;
   s.table("t", "id int primary key, a int");
   s.run("insert into t values (1, 1)");
-  begin(s);
+  begin_small(s);
   s.run("create table t_new like t; alter table t_new add b int; insert into t_new select id, a, 5 "
         "from t; rename table t to t_old, t_new to t; insert into t values (2, 2, 2)");
   s.drain();
@@ -117,7 +117,7 @@ TEST_CASE("a table that takes the name of a captured one, as online changes do, 
 TEST_CASE("a statement that cannot be followed fails the source, with its place and what to do") {
   source s;
   s.table("t", "id int primary key, a int");
-  begin(s);
+  begin_small(s);
   s.run("alter table t add system versioning; insert into t (id) values (1)");
   auto failed = s.failure();
   CHECK(failed == ec::rejected);
@@ -134,7 +134,7 @@ TEST_CASE("a statement that cannot be followed fails the source, with its place 
 TEST_CASE("the log's own names win over a history that lost the columns") {
   source s;
   s.table("t", "id int primary key, a int unsigned, e enum('x','y')");
-  begin(s);
+  begin_small(s);
   s.run("set global binlog_row_metadata = 'FULL'; alter table t add system versioning; insert into t "
         "(id, a, e) values (1, 4294967295, 'y')");
   s.drain();
@@ -146,7 +146,7 @@ TEST_CASE("the log's own names win over a history that lost the columns") {
 TEST_CASE("CREATE TABLE … SELECT and statements of other tables change nothing of ours") {
   source s;
   s.table("t", "id int primary key, a int");
-  begin(s);
+  begin_small(s);
   s.run("create table other as select 1 as x; alter table other add y int; drop table other; create "
         "table if not exists t (id int); create temporary table t2 (id int); drop temporary table t2;"
         "insert into t values (1, 1)");

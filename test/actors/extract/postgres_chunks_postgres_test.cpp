@@ -12,8 +12,6 @@ namespace {
 
 using verb = extract::snapshot_request::verb;
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != text.npos; }
-
 void chunked(source& s, int64_t rows, int64_t parallel = 1, int64_t rows_per_second = 0) {
   s.settings.values["snapshot_chunk_rows"] = rows;
   s.settings.values["snapshot_parallel"] = parallel;

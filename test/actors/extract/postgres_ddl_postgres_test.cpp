@@ -11,8 +11,6 @@ using list = std::vector<std::string>;
 
 namespace {
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != text.npos; }
-
 /// Opened, all read, closed: what comes next happens while nobody reads.
 void read_and_close(source& s) {
   REQUIRE(!s.open());

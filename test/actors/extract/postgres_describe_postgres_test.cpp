@@ -4,7 +4,7 @@
 
 using namespace rtdp;
 using namespace rtdp::extract;
-using test::source;
+using extract::test::source;
 
 namespace {
 

@@ -26,6 +26,10 @@ namespace test {
 
 using namespace std::chrono_literals;
 
+inline bool has(const std::string& text, std::string_view part) {
+  return text.find(part) != text.npos;
+}
+
 inline std::string server_url() {
   const char* url = std::getenv("RTDP_TEST_PG_URL");
   REQUIRE_MESSAGE(url != nullptr, "run this with: test/services/with postgres -- …");

@@ -10,8 +10,6 @@ using list = std::vector<std::string>;
 
 namespace {
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != text.npos; }
-
 void drop_slot(source& s) {
   for (int i = 0; i < 200 && !s.db.try_run("select pg_drop_replication_slot('" + s.slot + "')");
        ++i)

@@ -10,8 +10,6 @@ using list = std::vector<std::string>;
 
 namespace {
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != text.npos; }
-
 error failure_of(source& s) {
   error failed;
   for (int i = 0; i < 400 && !failed; ++i)

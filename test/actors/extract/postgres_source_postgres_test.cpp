@@ -9,8 +9,6 @@ namespace {
 
 std::string error_of(source& s) { return s.open().text(); }
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != text.npos; }
-
 } // namespace
 
 TEST_CASE("rows that were there come first, changes follow") {

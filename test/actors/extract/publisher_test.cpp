@@ -52,7 +52,7 @@ std::vector<bad_row> published(publisher& to, const ums::batch& b) {
 }
 
 /// A table with the key `id`; op and text of each row. Ids and keys count from 1.
-ums::batch keyed(const std::vector<std::pair<char, std::string>>& rows) {
+ums::batch upserts(const std::vector<std::pair<char, std::string>>& rows) {
   auto schema = std::make_shared<ums::schema>();
   schema->name = ums::ns("generator", "shop", "main", "t");
   schema->fields = {{.name = "ums_id_", .type = ums::type::long_},
@@ -123,7 +123,7 @@ TEST_CASE("a full queue is told to the caller") {
 TEST_CASE("a row larger than the bus takes comes back with its message, the others go on") {
   place p;
   auto to = p.make(4000, 5000);
-  auto bad = published(to, keyed({{'i', "a"}, {'i', std::string(6000, 'x')}, {'i', "c"}}));
+  auto bad = published(to, upserts({{'i', "a"}, {'i', std::string(6000, 'x')}, {'i', "c"}}));
   REQUIRE_FALSE(to.flush(5s));
   REQUIRE(bad.size() == 1);
   CHECK(bad[0].table == ums::ns("generator", "shop", "main", "t"));
@@ -141,7 +141,7 @@ TEST_CASE("a row larger than the bus takes comes back with its message, the othe
 TEST_CASE("a before-image that makes its pair too large stays behind alone") {
   place p;
   auto to = p.make(4000, 5000);
-  auto bad = published(to, keyed({{'b', std::string(3000, 'x')}, {'u', std::string(3000, 'y')}}));
+  auto bad = published(to, upserts({{'b', std::string(3000, 'x')}, {'u', std::string(3000, 'y')}}));
   REQUIRE_FALSE(to.flush(5s));
   CHECK(bad.size() == 1);
   CHECK(test::ids_in(p.bus.held("t")) == std::vector<int64_t>{1});
@@ -150,7 +150,7 @@ TEST_CASE("a before-image that makes its pair too large stays behind alone") {
 TEST_CASE("a row that is not UTF-8 comes back, the others go on") {
   place p;
   auto to = p.make(4000);
-  auto bad = published(to, keyed({{'i', "a"}, {'i', "\xff\xfe"}, {'i', "c"}, {'i', "d"}}));
+  auto bad = published(to, upserts({{'i', "a"}, {'i', "\xff\xfe"}, {'i', "c"}, {'i', "d"}}));
   REQUIRE_FALSE(to.flush(5s));
   REQUIRE(bad.size() == 1);
   CHECK(bad[0].reason.find("UTF-8") != std::string::npos);
@@ -161,7 +161,7 @@ TEST_CASE("a row that is not UTF-8 comes back, the others go on") {
 TEST_CASE("with rows_per_message: 1 the key of a message ends with the key of its row") {
   place p;
   auto to = p.make(4000, 1 << 20, {"t", 1});
-  auto b = keyed({{'i', "a"}, {'d', ""}});
+  auto b = upserts({{'i', "a"}, {'d', ""}});
   b.kind = ums::protocol::initial_data;
   published(to, b);
   REQUIRE_FALSE(to.flush(5s));
@@ -177,7 +177,7 @@ TEST_CASE("with rows_per_message: 1 the key of a message ends with the key of it
 TEST_CASE("a before-image is in the message of its update, however few rows a message holds") {
   place p;
   auto to = p.make(4000, 1 << 20, {"t", 1});
-  published(to, keyed({{'i', "a"}, {'b', "old"}, {'u', "new"}, {'i', "c"}}));
+  published(to, upserts({{'i', "a"}, {'b', "old"}, {'u', "new"}, {'i', "c"}}));
   REQUIRE_FALSE(to.flush(5s));
   auto held = p.bus.held("t");
   REQUIRE(held.size() == 3);
@@ -192,7 +192,7 @@ TEST_CASE("what the bus holds of a table in a partition is left out there, and o
   held.highest[{"t", 1}][name] = 60;
   auto to = p.make(4000, 1 << 20, {"t"}, options, held);
   auto rows = std::vector<std::pair<char, std::string>>(100, {'i', "x"});
-  auto b = keyed(rows);
+  auto b = upserts(rows);
   auto at = partitions_of(b, 2);
   published(to, b);
   REQUIRE_FALSE(to.flush(5s));

@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 const ums::ns orders{"postgres", "shop", "public", "orders"};
 
-ums::batch rows_of(const std::map<int64_t, int64_t>& rows) {
+ums::batch rows_with(const std::map<int64_t, int64_t>& rows) {
   ums::batch b{std::make_shared<ums::schema>(
       schema_of(orders, {{.name = "id", .type = ums::type::long_, .key = true},
                          {.name = "n", .type = ums::type::long_}}))};
@@ -29,7 +29,7 @@ ums::batch rows_of(const std::map<int64_t, int64_t>& rows) {
 }
 
 std::string key(int64_t id) {
-  auto b = rows_of({{id, 0}});
+  auto b = rows_with({{id, 0}});
   return key_of(b, key_columns_of(b), 0);
 }
 
@@ -52,7 +52,7 @@ TEST_CASE("a chunk that nobody changed is kept whole") {
   snapshot_windows w;
   w.watch(0);
   auto a = w.open(0);
-  w.fill(a, rows_of({{1, 1}, {2, 2}}), up_to(0));
+  w.fill(a, rows_with({{1, 1}, {2, 2}}), up_to(0));
   auto chunk = w.close(a);
   REQUIRE(chunk);
   CHECK(chunk->keep.empty());
@@ -65,7 +65,7 @@ TEST_CASE("a chunk leaves out the rows that were changed by what it does not hol
   auto a = w.open(0);
   w.changed(0, at(1), key(1));
   w.changed(0, at(2), key(2));
-  w.fill(a, rows_of({{1, 1}, {2, 2}, {3, 3}}), up_to(1));
+  w.fill(a, rows_with({{1, 1}, {2, 2}, {3, 3}}), up_to(1));
   w.changed(0, at(3), key(3));
   w.changed(7, at(3), key(1));
   auto chunk = w.close(a);
@@ -78,13 +78,13 @@ TEST_CASE("a transaction in the log that a chunk begun later does not see counts
   w.watch(0);
   w.changed(0, at(5), key(1));
   auto a = w.open(0);
-  w.fill(a, rows_of({{1, 1}, {2, 2}}), up_to(4));
+  w.fill(a, rows_with({{1, 1}, {2, 2}}), up_to(4));
   CHECK(w.close(a)->keep == std::vector<bool>{false, true});
   auto b = w.open(0);
-  w.fill(b, rows_of({{1, 1}}), up_to(4));
+  w.fill(b, rows_with({{1, 1}}), up_to(4));
   CHECK(w.close(b)->keep == std::vector<bool>{false});
   auto c = w.open(0);
-  w.fill(c, rows_of({{1, 2}}), up_to(5));
+  w.fill(c, rows_with({{1, 2}}), up_to(5));
   CHECK(w.close(c)->keep.empty());
 }
 
@@ -93,8 +93,8 @@ TEST_CASE("a chunk across a truncate, a changed table or a row that cannot be to
   w.watch(0);
   auto a = w.open(0), b = w.open(0);
   w.all_changed(0, at(4));
-  w.fill(a, rows_of({{1, 1}}), up_to(3));
-  w.fill(b, rows_of({{1, 1}}), up_to(4));
+  w.fill(a, rows_with({{1, 1}}), up_to(3));
+  w.fill(b, rows_with({{1, 1}}), up_to(4));
   CHECK_FALSE(w.close(a));
   CHECK(w.close(b));
 }
@@ -103,7 +103,7 @@ TEST_CASE("what no change carried comes from the chunk") {
   snapshot_windows w;
   w.watch(0);
   auto a = w.open(0);
-  w.fill(a, rows_of({{1, 1}, {2, 2}, {3, 3}}), up_to(0));
+  w.fill(a, rows_with({{1, 1}, {2, 2}, {3, 3}}), up_to(0));
   w.changed(0, at(1), key(1), {"n", "big"});
   w.changed(0, at(2), key(1), {"n"});
   w.changed(0, at(3), key(2), {"n"});
@@ -124,8 +124,8 @@ TEST_CASE("a transaction of very many changes makes chunks that do not hold it b
     w.changed(0, at(1), key(i));
   auto b = w.open(0);
   w.changed(0, at(2), key(200'000));
-  w.fill(a, rows_of({{300'000, 1}}), up_to(0));
-  w.fill(b, rows_of({{200'000, 1}, {300'000, 1}}), up_to(1));
+  w.fill(a, rows_with({{300'000, 1}}), up_to(0));
+  w.fill(b, rows_with({{200'000, 1}, {300'000, 1}}), up_to(1));
   CHECK_FALSE(w.close(a));
   CHECK(w.close(b)->keep == std::vector<bool>{false, true});
 }
@@ -199,7 +199,7 @@ TEST_CASE("random changes and overlapping chunks end in the table") {
         for (auto [k, v] : past[as_of])
           if (k >= c.from && k < c.from + 10)
             some[k] = v;
-        w.fill(c.id, rows_of(some), up_to(as_of));
+        w.fill(c.id, rows_with(some), up_to(as_of));
         c.filled = true;
         continue;
       }

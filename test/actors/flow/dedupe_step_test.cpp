@@ -10,9 +10,9 @@ using namespace rtdp::test;
 namespace {
 
 /// A dedupe step by `qty` within 10 ms; a row's ums_ts_ is its ums_id_ in milliseconds.
-class rig {
+class dedupe_rig {
 public:
-  rig() {
+  dedupe_rig() {
     auto opened = state::keyed_state::open({.path = disk_.file("f.db")});
     REQUIRE(opened);
     data_ = std::move(*opened);
@@ -47,7 +47,7 @@ private:
 } // namespace
 
 TEST_CASE("a key goes through once within the time, counted from the row that did") {
-  rig r;
+  dedupe_rig r;
   CHECK(r.run({{1, 'i', 1, "a"}, {2, 'i', 2, "b"}, {3, 'i', 3, "a"}}) == "i 1 a, i 2 b");
   CHECK(r.run({{10, 'i', 4, "a"}}) == "");
   CHECK(r.run({{11, 'i', 5, "a"}}) == "i 11 a");
@@ -55,28 +55,28 @@ TEST_CASE("a key goes through once within the time, counted from the row that di
 }
 
 TEST_CASE("nulls are equal, updates and deletes go through") {
-  rig r;
+  dedupe_rig r;
   CHECK(r.run({{1, 'i', 1, {}}, {2, 'i', 2, {}}}) == "i 1 null");
   CHECK(r.run({{3, 'u', 1, "a"}, {4, 'u', 2, "a"}, {5, 'd', 1, {}}, {6, 'i', 3, "a"}}) ==
         "u 3 a, u 4 a, d 5 null, i 6 a");
 }
 
 TEST_CASE("the same row again goes through: a dead letter that is replayed") {
-  rig r;
+  dedupe_rig r;
   r.run({{1, 'i', 1, "a"}});
   CHECK(r.run({{1, 'i', 1, "a"}}) == "i 1 a");
   CHECK(r.run({{2, 'i', 2, "a"}}) == "");
 }
 
 TEST_CASE("a row that comes late neither hides one in time nor is forgotten at once") {
-  rig r;
+  dedupe_rig r;
   r.run({{100, 'i', 1, "a"}});
   CHECK(r.run({{50, 'i', 2, "a"}, {51, 'i', 3, "b"}}) == "i 50 a, i 51 b");
   CHECK(r.run({{101, 'i', 4, "a"}, {52, 'i', 5, "b"}}) == "");
 }
 
 TEST_CASE("keys that are old enough are forgotten, some with each batch") {
-  rig r;
+  dedupe_rig r;
   for (int64_t n = 1; n <= 1000; ++n)
     r.run({{n * 3, 'i', n, std::to_string(n)}});
   // Four keys are remembered; looking comes around within as many batches as there are keys.

@@ -22,8 +22,8 @@ state::progress progress_at(int64_t offset, int64_t id) {
 }
 
 /// A FLOW between a STREAM and a SINK that the test plays; the target stands at offset 3, id 10.
-struct fixture {
-  explicit fixture(std::optional<std::string> warm = {}, bool connects = true) {
+struct handover_fixture {
+  explicit handover_fixture(std::optional<std::string> warm = {}, bool connects = true) {
     sink_told->connects = connects;
     sink_told->stored = progress_at(3, 10).text();
     sink = system.spawn(scripted_sink, sink_told);
@@ -70,7 +70,7 @@ struct fixture {
 } // namespace
 
 TEST_CASE("a warm flow connects its sink and reads ahead, but takes no fence and writes nothing") {
-  fixture f(progress_at(3, 10).text());
+  handover_fixture f(progress_at(3, 10).text());
   CHECK(f.sink_told->epochs.empty());
   REQUIRE(f.stream_told->joined.size() == 1);
   CHECK(f.stream_told->joined[0].offsets.at("rtdp.shop/0") == 3);
@@ -87,7 +87,7 @@ TEST_CASE("a warm flow connects its sink and reads ahead, but takes no fence and
 }
 
 TEST_CASE("a warm flow is ready when its sink is connected") {
-  fixture f(progress_at(3, 10).text(), false);
+  handover_fixture f(progress_at(3, 10).text(), false);
   auto ready = f.system.ask<bool>(f.flow, atom::warm_v);
   f.system.advance(3s);
   CHECK(!ready->arrived());
@@ -95,14 +95,14 @@ TEST_CASE("a warm flow is ready when its sink is connected") {
 }
 
 TEST_CASE("a warm flow that cannot read its progress fails, as one whose sink fails") {
-  fixture f("{what");
+  handover_fixture f("{what");
   REQUIRE(f.end->ended);
   CHECK(f.end->why == ec::rejected);
   CHECK(f.end->why.text().find("the progress to get ready behind: ") == 0);
 }
 
 TEST_CASE("resume takes the fence and goes on with what was read ahead") {
-  fixture f(progress_at(3, 10).text());
+  handover_fixture f(progress_at(3, 10).text());
   f.deliver(orders({{11, 'i', 1, "1"}}), 4);
   f.deliver(orders({{12, 'i', 2, "1"}}), 5);
   auto resumed = f.resume();
@@ -118,7 +118,7 @@ TEST_CASE("resume takes the fence and goes on with what was read ahead") {
 }
 
 TEST_CASE("a target that is ahead of what was read leaves that out and gives its credit back") {
-  fixture f(progress_at(3, 10).text());
+  handover_fixture f(progress_at(3, 10).text());
   f.deliver(orders({{11, 'i', 1, "1"}}), 4);
   // Its first row is applied, its second one is not.
   f.deliver(orders({{12, 'i', 2, "1"}, {13, 'i', 3, "1"}}), 6, 0, 4);
@@ -131,7 +131,7 @@ TEST_CASE("a target that is ahead of what was read leaves that out and gives its
 }
 
 TEST_CASE("an old delivery does not move an offset back") {
-  fixture f(progress_at(3, 10).text());
+  handover_fixture f(progress_at(3, 10).text());
   f.deliver(orders({{11, 'i', 1, "1"}}), 4);
   f.sink_told->stored = progress_at(9, 20).text();
   CHECK(f.resume()->value == true);
@@ -144,7 +144,7 @@ TEST_CASE("an old delivery does not move an offset back") {
 TEST_CASE("rows behind a batch's offset are not lost: batches of other tables may pass it") {
   // Of one read, 3 to 9: what is not the last batch of it completes nothing. The target stands in
   // the middle of what was read here.
-  fixture f(progress_at(3, 10).text());
+  handover_fixture f(progress_at(3, 10).text());
   f.deliver(orders({{11, 'i', 1, "1"}, {14, 'i', 4, "1"}}), 3, 0, 3);
   f.sink_told->stored = progress_at(5, 12).text();
   CHECK(f.resume()->value == true);
@@ -153,7 +153,7 @@ TEST_CASE("rows behind a batch's offset are not lost: batches of other tables ma
 }
 
 TEST_CASE("a target that is behind what was read has the flow join again where it stands") {
-  fixture f(progress_at(3, 10).text());
+  handover_fixture f(progress_at(3, 10).text());
   f.deliver(orders({{11, 'i', 1, "1"}}), 4);
   SUBCASE("by its offsets") { f.sink_told->stored = progress_at(2, 10).text(); }
   SUBCASE("by its ids") { f.sink_told->stored = progress_at(3, 9).text(); }
@@ -178,7 +178,7 @@ TEST_CASE("a target that is behind what was read has the flow join again where i
 }
 
 TEST_CASE("a warm flow is stopped without a word to its sink") {
-  fixture f(progress_at(3, 10).text());
+  handover_fixture f(progress_at(3, 10).text());
   f.deliver(orders({{11, 'i', 1, "1"}}), 4);
   f.system.send(f.flow, atom::stop_v);
   CHECK(f.end->normally);
@@ -187,7 +187,7 @@ TEST_CASE("a warm flow is stopped without a word to its sink") {
 }
 
 TEST_CASE("freeze answers with the progress when what is in flight is written") {
-  fixture f;
+  handover_fixture f;
   f.deliver(orders({{11, 'i', 1, "1"}}), 4);
   f.deliver(orders({{12, 'i', 2, "1"}}), 5);
   auto frozen = f.freeze();
@@ -204,7 +204,7 @@ TEST_CASE("freeze answers with the progress when what is in flight is written") 
 }
 
 TEST_CASE("freeze stores what marks have moved") {
-  fixture f;
+  handover_fixture f;
   f.deliver(sign(ums::protocol::increment_heartbeat, 12), 5);
   auto frozen = f.freeze();
   REQUIRE(f.sink_told->advanced.size() == 1);
@@ -213,7 +213,7 @@ TEST_CASE("freeze stores what marks have moved") {
 }
 
 TEST_CASE("thaw goes on with what was held back, in order") {
-  fixture f;
+  handover_fixture f;
   CHECK(f.freeze()->value);
   f.deliver(orders({{11, 'i', 1, "1"}}), 4);
   f.deliver(orders({{12, 'i', 2, "1"}}), 5);
@@ -226,7 +226,7 @@ TEST_CASE("thaw goes on with what was held back, in order") {
 }
 
 TEST_CASE("a frozen flow thaws by itself when nobody comes back for it") {
-  fixture f;
+  handover_fixture f;
   f.deliver(orders({{11, 'i', 1, "1"}}), 4);
   auto frozen = f.freeze();
   f.deliver(orders({{12, 'i', 2, "1"}}), 5);
@@ -240,7 +240,7 @@ TEST_CASE("a frozen flow thaws by itself when nobody comes back for it") {
 }
 
 TEST_CASE("a frozen flow stops: without a word to its sink once it is at rest") {
-  fixture f;
+  handover_fixture f;
   f.deliver(orders({{11, 'i', 1, "1"}}), 4);
   auto frozen = f.freeze();
   f.deliver(orders({{12, 'i', 2, "1"}}), 5);
@@ -262,10 +262,10 @@ TEST_CASE("a frozen flow stops: without a word to its sink once it is at rest") 
 }
 
 TEST_CASE("a flow that does not run is not frozen, and tells no progress") {
-  fixture f(progress_at(3, 10).text());
+  handover_fixture f(progress_at(3, 10).text());
   CHECK(f.freeze()->error == ec::rejected);
   CHECK(f.system.ask<std::string>(f.flow, atom::progress_v)->error == ec::rejected);
-  fixture running;
+  handover_fixture running;
   CHECK(running.system.ask<std::string>(running.flow, atom::progress_v)->value ==
         progress_at(3, 10).text());
   CHECK(running.system.ask<bool>(running.flow, atom::warm_v)->error == ec::rejected);
@@ -273,7 +273,7 @@ TEST_CASE("a flow that does not run is not frozen, and tells no progress") {
 }
 
 TEST_CASE("a dead letter is not replayed into a frozen flow: its progress is told already") {
-  fixture f;
+  handover_fixture f;
   CHECK(f.freeze()->value);
   std::string message;
   REQUIRE(!ums::write(*orders({{2, 'i', 1, "1"}}), message));

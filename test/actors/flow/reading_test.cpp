@@ -17,8 +17,8 @@ namespace {
 const std::string topic = "rtdp.shop";
 
 /// A STREAM's work over an embedded bus with one topic.
-struct fixture {
-  explicit fixture(size_t queue_batches = 8, size_t queue_bytes = 64 << 20) {
+struct reading_fixture {
+  explicit reading_fixture(size_t queue_batches = 8, size_t queue_bytes = 64 << 20) {
     auto kinds = bus::kinds();
     auto at =
         std::find_if(kinds.begin(), kinds.end(), [](auto& k) { return k.spec.name == "embedded"; });
@@ -72,7 +72,7 @@ struct fixture {
 } // namespace
 
 TEST_CASE("a message is decoded once for all the flows that want it") {
-  fixture f;
+  reading_fixture f;
   f.send({{1, 'i', 7, "5"}, {2, 'u', 7, "6"}});
   REQUIRE(!f.join("a"));
   REQUIRE(!f.join("b", "sqlite.shop"));
@@ -89,7 +89,7 @@ TEST_CASE("a message is decoded once for all the flows that want it") {
 }
 
 TEST_CASE("messages whose key nobody wants are not decoded") {
-  fixture f;
+  reading_fixture f;
   REQUIRE(!f.join("a"));
   f.send(ums::message_key(ums::protocol::increment_data, orders_name("other")), "no UMS at all");
   f.send({{1, 'i', 7, "5"}});
@@ -99,7 +99,7 @@ TEST_CASE("messages whose key nobody wants are not decoded") {
 }
 
 TEST_CASE("a key that became wanted by a flow which came later is decoded for it") {
-  fixture f;
+  reading_fixture f;
   f.send({{1, 'i', 7, "5"}}, "other");
   REQUIRE(!f.join("a"));
   f.read();
@@ -112,7 +112,7 @@ TEST_CASE("a key that became wanted by a flow which came later is decoded for it
 }
 
 TEST_CASE("tables pass each other within a read, rows of a table do not") {
-  fixture f;
+  reading_fixture f;
   REQUIRE(!f.join("a", "sqlite.shop"));
   f.send({{1, 'i', 1, "1"}});
   f.send({{2, 'i', 1, "1"}}, "other");
@@ -125,7 +125,7 @@ TEST_CASE("tables pass each other within a read, rows of a table do not") {
 }
 
 TEST_CASE("a flow completes the offsets of a read with its own last batch") {
-  fixture f;
+  reading_fixture f;
   REQUIRE(!f.join("a"));
   REQUIRE(!f.join("b", "sqlite.shop.main.other"));
   f.send({{1, 'i', 1, "1"}});
@@ -136,7 +136,7 @@ TEST_CASE("a flow completes the offsets of a read with its own last batch") {
 }
 
 TEST_CASE("a flow that does not take its batches gets its own reader and delays nobody") {
-  fixture f(2);
+  reading_fixture f(2);
   REQUIRE(!f.join("slow"));
   REQUIRE(!f.join("fast"));
   std::string seen;
@@ -161,7 +161,7 @@ TEST_CASE("a flow that does not take its batches gets its own reader and delays 
 }
 
 TEST_CASE("a flow is read for while another one of its reader takes nothing at all") {
-  fixture f(2);
+  reading_fixture f(2);
   REQUIRE(!f.join("warm"));
   REQUIRE(!f.join("runs"));
   for (int64_t id = 1; id <= 5; ++id) {
@@ -174,7 +174,7 @@ TEST_CASE("a flow is read for while another one of its reader takes nothing at a
 }
 
 TEST_CASE("small batches that piled up come as one, up to a change of table or kind") {
-  fixture f;
+  reading_fixture f;
   REQUIRE(!f.join("a", "sqlite.shop"));
   REQUIRE(!f.join("b"));
   auto mark = std::make_shared<ums::batch>(*orders({{2, 'i', 8, "5"}}));
@@ -200,7 +200,7 @@ TEST_CASE("nothing is read for a flow whose queue is full, by batches or by byte
   auto by_batches = true;
   SUBCASE("batches") {}
   SUBCASE("bytes") { by_batches = false; }
-  fixture f(by_batches ? 2 : 1000, by_batches ? 64 << 20 : 64);
+  reading_fixture f(by_batches ? 2 : 1000, by_batches ? 64 << 20 : 64);
   REQUIRE(!f.join("a"));
   for (int64_t id = 1; id <= 5; ++id) {
     f.send({{id, 'i', id, "1"}});
@@ -215,7 +215,7 @@ TEST_CASE("nothing is read for a flow whose queue is full, by batches or by byte
 }
 
 TEST_CASE("what cannot be decoded becomes a dead letter, and the rest goes on") {
-  fixture f;
+  reading_fixture f;
   REQUIRE(!f.join("a"));
   auto key = ums::message_key(ums::protocol::increment_data, orders_name());
   f.send({{1, 'i', 1, "1"}});
@@ -247,7 +247,7 @@ TEST_CASE("what cannot be decoded becomes a dead letter, and the rest goes on") 
 }
 
 TEST_CASE("a flow knows how far it is behind and when it is at the end") {
-  fixture f;
+  reading_fixture f;
   f.send({{1, 'i', 1, "1"}});
   f.send({{2, 'i', 2, "1"}});
   REQUIRE(!f.join("a"));
@@ -264,7 +264,7 @@ TEST_CASE("a flow knows how far it is behind and when it is at the end") {
 }
 
 TEST_CASE("a flow begins at its offsets, and again from others when it joins again") {
-  fixture f;
+  reading_fixture f;
   for (int64_t id = 1; id <= 3; ++id)
     f.send({{id, 'i', id, "1"}});
   REQUIRE(!f.join("a", "sqlite.shop", 2));
@@ -281,7 +281,7 @@ TEST_CASE("a flow begins at its offsets, and again from others when it joins aga
 }
 
 TEST_CASE("offsets that the bus does not hold are refused for that flow alone") {
-  fixture f;
+  reading_fixture f;
   f.send({{1, 'i', 1, "1"}});
   REQUIRE(!f.join("good"));
   auto refused = f.join("bad", "sqlite.shop", 5);

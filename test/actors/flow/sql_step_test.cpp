@@ -23,7 +23,7 @@ config::section settings(const std::string& sql) {
   return made;
 }
 
-ums::schema orders() {
+ums::schema a_schema() {
   return {ums::ns("sqlite", "shop", "main", "orders"),
           0,
           {{.name = "ums_id_", .type = ums::type::long_},
@@ -35,7 +35,7 @@ ums::schema orders() {
 
 std::shared_ptr<ums::batch> batch_of(const std::vector<std::string>& quantities,
                                      ums::protocol kind = ums::protocol::increment_data) {
-  auto made = std::make_shared<ums::batch>(std::make_shared<const ums::schema>(orders()), kind);
+  auto made = std::make_shared<ums::batch>(std::make_shared<const ums::schema>(a_schema()), kind);
   int64_t id = 0;
   for (const auto& qty : quantities) {
     made->columns[0].append_int(++id);
@@ -66,12 +66,12 @@ TEST_CASE("the check accepts a good text and names the place in a bad one") {
 
 TEST_CASE("prepare gives the schema of the output, or the place of what is unknown") {
   auto step = sql_kind().make(settings("select id, qty::int as qty from orders where qty <> ''"));
-  auto schema = step->prepare(orders());
+  auto schema = step->prepare(a_schema());
   REQUIRE(bool(schema));
   CHECK(schema->fields.size() == 5);
   CHECK(schema->fields[4].type == ums::type::int_);
 
-  auto wrong = sql_kind().make(settings("select id, price from orders"))->prepare(orders());
+  auto wrong = sql_kind().make(settings("select id, price from orders"))->prepare(a_schema());
   REQUIRE(!wrong);
   CHECK(wrong.error() == ec::rejected);
   CHECK(wrong.error().text().rfind("line 1, column 12: ", 0) == 0);
@@ -105,6 +105,6 @@ TEST_CASE("a mark goes through as it is, and an empty batch comes out empty") {
 TEST_CASE("a step whose text is wrong says so at every call") {
   auto step = sql_kind().make(settings("select"));
   bad_rows bad;
-  CHECK(!step->prepare(orders()));
+  CHECK(!step->prepare(a_schema()));
   CHECK(!step->apply(batch_of({"1"}), bad));
 }

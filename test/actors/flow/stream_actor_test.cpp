@@ -34,8 +34,8 @@ runtime::flow_actor::behavior_type scripted_flow(runtime::flow_actor::pointer se
   };
 }
 
-struct fixture {
-  fixture() {
+struct stream_fixture {
+  stream_fixture() {
     work = std::make_shared<reading>(reading_settings{.name = "main", .queue_batches = 2}, bus,
                                      folder.path());
     stream = system.spawn(stream_actor, around.env, "main", work);
@@ -79,7 +79,7 @@ taken none() { return std::make_shared<std::vector<std::string>>(); }
 } // namespace
 
 TEST_CASE("a flow is handed no more batches than it has credit, and the queue behind is bounded") {
-  fixture f;
+  stream_fixture f;
   f.send(1, 10);
   auto got = none();
   f.join("f", got, 2);
@@ -92,7 +92,7 @@ TEST_CASE("a flow is handed no more batches than it has credit, and the queue be
 }
 
 TEST_CASE("a flow without credit does not hold up another one") {
-  fixture f;
+  stream_fixture f;
   f.send(1, 10);
   auto slow = none(), fast = none();
   f.join("slow", slow, 1);
@@ -102,7 +102,7 @@ TEST_CASE("a flow without credit does not hold up another one") {
 }
 
 TEST_CASE("the stream is idle when every flow gave its credit back and nothing is left") {
-  fixture f;
+  stream_fixture f;
   f.send(1, 2);
   auto got = none();
   f.join("f", got, 4);
@@ -115,7 +115,7 @@ TEST_CASE("the stream is idle when every flow gave its credit back and nothing i
 }
 
 TEST_CASE("a flow that ended is forgotten; it may come back and go on elsewhere") {
-  fixture f;
+  stream_fixture f;
   f.send(1, 3);
   auto got = none();
   auto flow = f.join("f", got, 1);
@@ -129,7 +129,7 @@ TEST_CASE("a flow that ended is forgotten; it may come back and go on elsewhere"
 }
 
 TEST_CASE("a flow that cannot join is told why, and the others go on") {
-  fixture f;
+  stream_fixture f;
   f.send(1, 1);
   auto got = none(), other = none();
   f.join("good", got, 4);
@@ -147,7 +147,7 @@ TEST_CASE("a flow that cannot join is told why, and the others go on") {
 }
 
 TEST_CASE("a bus that fails ends the stream with its words; a stop ends it normally") {
-  fixture f;
+  stream_fixture f;
   f.join("f", none(), 4);
   SUBCASE("failed") {
     f.bus->failure = unavailable("broker gone");

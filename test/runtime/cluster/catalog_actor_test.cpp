@@ -16,7 +16,7 @@ const std::string& data_dir() {
 }
 
 /// A MEMBER that only remembers what it learned.
-runtime::member_actor::behavior_type member_stub(std::shared_ptr<texts> learned) {
+runtime::member_actor::behavior_type learning_member(std::shared_ptr<texts> learned) {
   return {
       [](atom::greet, const runtime::hello& h) { return h; },
       [](atom::beat, const runtime::beat&) {},
@@ -42,7 +42,7 @@ runtime::member_actor::behavior_type member_stub(std::shared_ptr<texts> learned)
 /// A node's CATALOG and its MEMBER.
 struct pair {
   pair(rtdp::test::deterministic& s, std::shared_ptr<bus::bus> bus)
-      : system(s), member(s.spawn(member_stub, learned)),
+      : system(s), member(s.spawn(learning_member, learned)),
         catalog(s.spawn(catalog_actor, std::move(bus), std::string("n1"), member)) {
     system.run();
   }

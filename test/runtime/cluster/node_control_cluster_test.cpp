@@ -85,7 +85,7 @@ runtime::node_report node_of(const std::string& name, const std::string& state) 
 struct clustered {
   runtime::system_config config;
   caf::actor_system system{config};
-  test::temp_folder folder;
+  rtdp::test::temp_folder folder;
   std::vector<caf::actor> spawned;
   fake_member m;
 

@@ -17,7 +17,7 @@ namespace atom = runtime::atom;
 using reports = std::vector<runtime::report>;
 using alarms = std::vector<runtime::alarm>;
 
-runtime::feedback_actor::behavior_type feedback(reports all) {
+runtime::feedback_actor::behavior_type feedback_with(reports all) {
   return {
       [](atom::status, const runtime::report&) {},
       [](atom::drop, const std::string&, const std::string&) {},
@@ -32,7 +32,7 @@ runtime::alarm_actor::behavior_type alarm(alarms all) {
   };
 }
 
-runtime::report report_of(const std::string& component, const std::string& name,
+runtime::report a_report(const std::string& component, const std::string& name,
                           std::map<std::string, int64_t> figures) {
   return {component, name, "", "running", "", std::move(figures), {}};
 }
@@ -41,7 +41,7 @@ runtime::report report_of(const std::string& component, const std::string& name,
 struct controlled {
   runtime::system_config config;
   caf::actor_system system{config};
-  test::temp_folder folder;
+  rtdp::test::temp_folder folder;
   std::vector<caf::actor> spawned;
 
   ~controlled() {
@@ -85,8 +85,8 @@ TEST_CASE("alarms are those of the ALARM that runs, and an error while none does
 
 TEST_CASE("the lag of a table goes on growing when nobody tells of its marks") {
   controlled t;
-  auto control = t.control({report_of("table", "sqlite.shop.main.a.0.0.0", {{"marked_us", 1}}),
-                            report_of("table", "sqlite.shop.main.b.0.0.0", {{"marked_us", 0}})});
+  auto control = t.control({a_report("table", "sqlite.shop.main.a.0.0.0", {{"marked_us", 1}}),
+                            a_report("table", "sqlite.shop.main.b.0.0.0", {{"marked_us", 0}})});
   auto tables = control.list(ops::component_class::table);
   REQUIRE(tables);
   REQUIRE(tables->size() == 2);
@@ -99,7 +99,7 @@ TEST_CASE("the lag of a table goes on growing when nobody tells of its marks") {
 
 TEST_CASE("a heartbeat that is being started again keeps the node from being ready") {
   controlled t;
-  auto report = report_of("heartbeat", "shop", {});
+  auto report = a_report("heartbeat", "shop", {});
   CHECK(t.control({report}).ready().ready());
   report.state = "starting";
   report.reason = "actor: code 3";

@@ -20,13 +20,13 @@ using ops::test::a_flow;
 namespace {
 
 /// The commands against a fake node behind the real server.
-struct commanded {
+struct commanded_cluster {
   ops::test::fake_node node;
   metrics counted{"n1"};
   std::unique_ptr<http_server> server;
   std::ostringstream out, err;
 
-  commanded() {
+  commanded_cluster() {
     auto started =
         http_server::start({.listen = "127.0.0.1:0"}, router(rest_routes(node, counted)));
     REQUIRE(started);
@@ -58,7 +58,7 @@ struct commanded {
 } // namespace
 
 TEST_CASE("rtdp nodes, drifts and plan are tables for people, and JSON") {
-  commanded c;
+  commanded_cluster c;
   CHECK(c.with().nodes() == 0);
   CHECK(c.out.str() ==
         "NAME  STATE    LEADER  VERSION  CPU  MEMORY  ROWS/S  SOURCES  FLOWS  LAST SEEN            "
@@ -84,7 +84,7 @@ TEST_CASE("rtdp nodes, drifts and plan are tables for people, and JSON") {
 }
 
 TEST_CASE("the status shows nodes and what drifts, in a cluster only") {
-  commanded c;
+  commanded_cluster c;
   c.node.seen.drifts = {a_drift("freeze"), a_drift("done")};
   CHECK(c.with().status() == 0);
   CHECK(c.out.str().find("\nnodes, led by n1\nNAME  STATE") != std::string::npos);
@@ -104,7 +104,7 @@ TEST_CASE("lists show the node when there are several") {
 }
 
 TEST_CASE("rtdp flow NAME drift tells each step, also those that it did not see, and the pause") {
-  commanded c;
+  commanded_cluster c;
   c.node.seen.drifts = {a_drift("failed", 1'795'342'000'000'000)};
   c.drifts_to(a_drift("done"));
   CHECK(c.with().drift("orders", "n2", true) == 0);
@@ -114,7 +114,7 @@ TEST_CASE("rtdp flow NAME drift tells each step, also those that it did not see,
 }
 
 TEST_CASE("a drift that fails ends with 1 and the reason") {
-  commanded c;
+  commanded_cluster c;
   auto failed = a_drift("failed");
   failed.reason = "n2 did not answer within 2 s";
   c.drifts_to(failed);
@@ -125,7 +125,7 @@ TEST_CASE("a drift that fails ends with 1 and the reason") {
 }
 
 TEST_CASE("a drift for machines is one object when it has ended") {
-  commanded c;
+  commanded_cluster c;
   c.drifts_to(a_drift("done"));
   CHECK(c.with(true).drift("orders", "n2", true) == 0);
   CHECK(nlohmann::json::parse(c.out.str())["pause_ms"] == 84.0);
@@ -134,7 +134,7 @@ TEST_CASE("a drift for machines is one object when it has ended") {
 }
 
 TEST_CASE("an order is answered in a sentence, a refusal ends with 1") {
-  commanded c;
+  commanded_cluster c;
   CHECK(c.with().drift("orders", "n2", false) == 0);
   CHECK(c.out.str() == "drift of orders is under way\n");
   CHECK(c.with().cancel_drift("orders") == 0);
@@ -150,7 +150,7 @@ TEST_CASE("an order is answered in a sentence, a refusal ends with 1") {
 }
 
 TEST_CASE("rtdp apply sends the file as it is") {
-  commanded c;
+  commanded_cluster c;
   rtdp::test::temp_folder folder;
   auto file = folder.path() + "/cluster.yaml";
   std::ofstream(file) << "nodes: {}\n";

@@ -12,14 +12,14 @@
 
 using namespace rtdp;
 using namespace rtdp::ops;
-using test::a_flow;
-using test::a_letter;
+using ops::test::a_flow;
+using ops::test::a_letter;
 
 namespace {
 
 /// The commands against a fake node behind the real server.
 struct commanded {
-  test::fake_node node;
+  ops::test::fake_node node;
   metrics counted{"n1"};
   std::unique_ptr<http_server> server;
   std::ostringstream out, err;

@@ -11,18 +11,18 @@
 using namespace rtdp;
 using namespace rtdp::ops;
 using nlohmann::json;
-using test::a_cluster;
-using test::a_drift;
-using test::a_flow;
+using ops::test::a_cluster;
+using ops::test::a_drift;
+using ops::test::a_flow;
 
 namespace {
 
-struct served {
-  test::fake_node node;
+struct served_cluster {
+  ops::test::fake_node node;
   metrics counted{"n1"};
   std::unique_ptr<http_server> server;
 
-  served() {
+  served_cluster() {
     auto started =
         http_server::start({.listen = "127.0.0.1:0"}, router(rest_routes(node, counted)));
     REQUIRE(started);
@@ -30,9 +30,10 @@ struct served {
     node.lists[component_class::flow] = {a_flow("orders"), a_flow("a/b")};
     node.seen = a_cluster();
   }
-  test::reply ask(const std::string& method, const std::string& path, const std::string& body = "",
-                  const std::string& type = "application/json") const {
-    return test::ask(server->port(), method, path, body, "Content-Type: " + type + "\r\n");
+  ops::test::reply ask(const std::string& method, const std::string& path,
+                       const std::string& body = "",
+                       const std::string& type = "application/json") const {
+    return ops::test::ask(server->port(), method, path, body, "Content-Type: " + type + "\r\n");
   }
   json get(const std::string& path) const { return json::parse(ask("GET", path).body); }
 };
@@ -40,7 +41,7 @@ struct served {
 } // namespace
 
 TEST_CASE("nodes are listed with their load; what is not known is left out") {
-  served s;
+  served_cluster s;
   auto nodes = s.get("/api/v1/nodes")["items"];
   REQUIRE(nodes.size() == 2);
   CHECK(nodes[0] == json{{"name", "n1"},
@@ -60,7 +61,7 @@ TEST_CASE("nodes are listed with their load; what is not known is left out") {
 }
 
 TEST_CASE("drifts are listed with their step, and their pause when it is known") {
-  served s;
+  served_cluster s;
   s.node.seen.drifts = {a_drift("freeze"), a_drift("done")};
   auto drifts = s.get("/api/v1/drifts")["items"];
   REQUIRE(drifts.size() == 2);
@@ -72,13 +73,13 @@ TEST_CASE("drifts are listed with their step, and their pause when it is known")
 }
 
 TEST_CASE("the plan tells what would be moved, and why") {
-  served s;
+  served_cluster s;
   CHECK(s.get("/api/v1/plan")["items"] == json::parse(R"([{"component":"flow.orders","from":"n1",
           "to":"n2","reason":"n1 works at 90%, n2 at 10%"}])"));
 }
 
 TEST_CASE("the status holds the cluster, and says when there is none") {
-  served s;
+  served_cluster s;
   s.node.seen.drifts = {a_drift("prepare")};
   auto cluster = s.get("/api/v1/status")["cluster"];
   CHECK(cluster["clustered"] == true);
@@ -91,7 +92,7 @@ TEST_CASE("the status holds the cluster, and says when there is none") {
 }
 
 TEST_CASE("orders go to the cluster with the words of its leader coming back") {
-  served s;
+  served_cluster s;
   auto drifted = s.ask("POST", "/api/v1/flows/a%2Fb/drift", R"({"to":"n2"})");
   CHECK(drifted.status == 200);
   CHECK(json::parse(drifted.body) == json{{"verb", "drift"},
@@ -106,7 +107,7 @@ TEST_CASE("orders go to the cluster with the words of its leader coming back") {
 }
 
 TEST_CASE("an order that is wrong reaches nobody") {
-  served s;
+  served_cluster s;
   CHECK(s.ask("POST", "/api/v1/flows/nope/drift", R"({"to":"n2"})").status == 404);
   CHECK(s.ask("DELETE", "/api/v1/flows/nope/drift").status == 404);
   CHECK(s.ask("POST", "/api/v1/nodes/n9/drain").status == 404);
@@ -121,7 +122,7 @@ TEST_CASE("an order that is wrong reaches nobody") {
 }
 
 TEST_CASE("what the cluster refuses is 409 with its words, what nobody answers 503") {
-  served s;
+  served_cluster s;
   s.node.answer = rejected("flow orders is drifting already, from n1 to n2");
   auto refused = s.ask("POST", "/api/v1/flows/orders/drift", R"({"to":"n2"})");
   CHECK(refused.status == 409);
@@ -135,7 +136,7 @@ TEST_CASE("what the cluster refuses is 409 with its words, what nobody answers 5
 }
 
 TEST_CASE("the OpenAPI document says that a settings file is YAML") {
-  served s;
+  served_cluster s;
   auto apply = s.get("/api/v1/openapi.json")["paths"]["/api/v1/apply"]["post"];
   CHECK(apply["requestBody"]["required"] == true);
   CHECK(apply["requestBody"]["content"]["text/yaml"]["schema"]["type"] == "string");

@@ -11,9 +11,9 @@
 
 using namespace rtdp;
 using namespace rtdp::ops;
-using test::ask;
-using test::converse;
-using test::parse_reply;
+using ops::test::ask;
+using ops::test::converse;
+using ops::test::parse_reply;
 
 namespace {
 

@@ -11,14 +11,14 @@
 using namespace rtdp;
 using namespace rtdp::ops;
 using nlohmann::json;
-using test::a_flow;
-using test::a_letter;
+using ops::test::a_flow;
+using ops::test::a_letter;
 
 namespace {
 
 /// A fake node behind the real routes on a real socket.
 struct served {
-  test::fake_node node;
+  ops::test::fake_node node;
   metrics counted{"n1"};
   std::unique_ptr<http_server> server;
 
@@ -29,9 +29,10 @@ struct served {
     server = std::move(*started);
     node.lists[component_class::flow] = {a_flow("orders"), a_flow("a/b")};
   }
-  test::reply ask(const std::string& method, const std::string& path, const std::string& body = "",
-                  const std::string& headers = "Content-Type: application/json\r\n") const {
-    return test::ask(server->port(), method, path, body, headers);
+  ops::test::reply ask(const std::string& method, const std::string& path,
+                       const std::string& body = "",
+                       const std::string& headers = "Content-Type: application/json\r\n") const {
+    return ops::test::ask(server->port(), method, path, body, headers);
   }
   json get(const std::string& path) const { return json::parse(ask("GET", path).body); }
 };

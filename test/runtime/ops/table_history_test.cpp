@@ -17,12 +17,12 @@ namespace {
 
 constexpr auto orders = "postgres.shop.public.orders";
 
-struct served {
-  test::fake_node node;
+struct served_history {
+  ops::test::fake_node node;
   metrics counted{"n1"};
   std::unique_ptr<http_server> server;
 
-  served() {
+  served_history() {
     table_version first{.version = 0,
                         .previous = -1,
                         .decision = "published",
@@ -45,15 +45,15 @@ struct served {
     REQUIRE(started);
     server = std::move(*started);
   }
-  test::reply get(const std::string& path) const {
-    return test::ask(server->port(), "GET", path, "", "");
+  ops::test::reply get(const std::string& path) const {
+    return ops::test::ask(server->port(), "GET", path, "", "");
   }
 };
 
 } // namespace
 
 TEST_CASE("a table's versions are shown with place, time, columns and what changed") {
-  served s;
+  served_history s;
   auto body = json::parse(s.get("/api/v1/tables/postgres.shop.public.orders/versions").body);
   CHECK(body["name"] == orders);
   REQUIRE(body["items"].size() == 2);
@@ -75,7 +75,7 @@ TEST_CASE("a table's versions are shown with place, time, columns and what chang
 }
 
 TEST_CASE("two versions are compared, the last two unless others are named") {
-  served s;
+  served_history s;
   auto path = std::string("/api/v1/tables/") + orders + "/compatibility";
   auto body = json::parse(s.get(path).body);
   CHECK(body["compatible"] == false);
@@ -90,7 +90,7 @@ TEST_CASE("two versions are compared, the last two unless others are named") {
 }
 
 TEST_CASE("a table without a history is not found") {
-  served s;
+  served_history s;
   for (const auto* what : {"versions", "compatibility"}) {
     auto reply = s.get(std::string("/api/v1/tables/other/") + what);
     CHECK(reply.status == 404);
@@ -100,7 +100,7 @@ TEST_CASE("a table without a history is not found") {
 }
 
 TEST_CASE("the command line shows the versions as a table, or the same JSON") {
-  served s;
+  served_history s;
   std::ostringstream out, err;
   cli c{.url = s.server->url(), .out = out, .err = err};
   CHECK(c.versions(orders) == 0);

@@ -7,14 +7,14 @@ using ums::type;
 
 namespace {
 
-const auto orders = schema_of(
+const auto wide = schema_of(
     {{.name = "id", .type = type::long_, .nullable = false, .key = true, .native = "int8"},
      {.name = "qty", .type = type::int_},
      {.name = "Note", .type = type::string, .encoded = true, .native = "varchar(20)"},
      {.name = "tags", .type = type::jsonarray, .native = "jsonb"}});
 
-ums::schema prepared(const std::string& text) {
-  auto made = opened(text)->prepare(*orders);
+ums::schema planned(const std::string& text) {
+  auto made = opened(text)->prepare(*wide);
   REQUIRE_MESSAGE(bool(made), (made ? "" : made.error().text()));
   return *made;
 }
@@ -29,26 +29,26 @@ std::string names(const ums::schema& s) {
 } // namespace
 
 TEST_CASE("the system columns come first, once, whatever the select says") {
-  CHECK(names(prepared("select id from orders")) == "ums_id_ ums_ts_ ums_op_ id");
-  CHECK(names(prepared("select * from orders")) == "ums_id_ ums_ts_ ums_op_ id qty Note tags");
-  CHECK(names(prepared("select id, ums_ts_, qty from orders")) == "ums_id_ ums_ts_ ums_op_ id qty");
-  CHECK(names(prepared("select id, UMS_OP_, * exclude (ums_op_, id) from batch")) ==
+  CHECK(names(planned("select id from orders")) == "ums_id_ ums_ts_ ums_op_ id");
+  CHECK(names(planned("select * from orders")) == "ums_id_ ums_ts_ ums_op_ id qty Note tags");
+  CHECK(names(planned("select id, ums_ts_, qty from orders")) == "ums_id_ ums_ts_ ums_op_ id qty");
+  CHECK(names(planned("select id, UMS_OP_, * exclude (ums_op_, id) from batch")) ==
         "ums_id_ ums_ts_ ums_op_ id qty Note tags");
-  CHECK(names(prepared("with t as (select * from orders) select id from t")) ==
+  CHECK(names(planned("with t as (select * from orders) select id from t")) ==
         "ums_id_ ums_ts_ ums_op_ id");
-  CHECK(names(prepared("select id, u as tag from orders, unnest(tags::varchar[]) t(u)")) ==
+  CHECK(names(planned("select id, u as tag from orders, unnest(tags::varchar[]) t(u)")) ==
         "ums_id_ ums_ts_ ums_op_ id tag");
 }
 
 TEST_CASE("a position in ORDER BY means the same after the system columns were added") {
   auto input =
-      batch_of(orders, {{"1", "30", "", "[]"}, {"2", "10", "", "[]"}, {"3", "20", "", "[]"}});
+      batch_of(wide, {{"1", "30", "", "[]"}, {"2", "10", "", "[]"}, {"3", "20", "", "[]"}});
   CHECK(cells_of(*ran("select qty, id from orders order by 1", input)) == "10,2;20,3;30,1");
 }
 
 TEST_CASE("system columns that the select computes are taken") {
   auto input =
-      batch_of(orders, {{"1", "30", "", "[]"}, {"1", "10", "", "[]"}, {"2", "5", "", "[]"}});
+      batch_of(wide, {{"1", "30", "", "[]"}, {"1", "10", "", "[]"}, {"2", "5", "", "[]"}});
   auto out = ran("select id, sum(qty) as total, max(ums_id_) as ums_id_, max(ums_ts_) as ums_ts_, "
                  "'u' as ums_op_ from orders group by id",
                  input);
@@ -67,23 +67,23 @@ TEST_CASE("an aggregating query must select the system columns itself") {
         "select distinct id from orders", "select id from orders union all select id from orders",
         "select id, sum(qty) as n from orders group by all",
         "with t as (select id from orders) select id from t"}) {
-    auto why = refusal(text, *orders);
+    auto why = refusal(text, *wide);
     CHECK_MESSAGE(why.find("the query must select ums_id_, ums_ts_, ums_op_ itself") !=
                       std::string::npos,
                   why);
     CHECK_MESSAGE(why.find(hint) != std::string::npos, why);
   }
-  CHECK(refusal("select max(ums_id_) as ums_id_, count(*) as n from orders", *orders)
+  CHECK(refusal("select max(ums_id_) as ums_id_, count(*) as n from orders", *wide)
             .find("must select ums_ts_, ums_op_ itself") != std::string::npos);
 }
 
 TEST_CASE("system columns of a wrong type are refused") {
-  CHECK(refusal("select 'x' as ums_id_, id from orders", *orders) ==
+  CHECK(refusal("select 'x' as ums_id_, id from orders", *wide) ==
         "line 1, column 1: ums_id_ must be an integer (BIGINT), but the query makes it a UMS "
         "string");
-  CHECK(refusal("select 1 as ums_op_, id from orders", *orders).find("ums_op_ must be a VARCHAR") !=
+  CHECK(refusal("select 1 as ums_op_, id from orders", *wide).find("ums_op_ must be a VARCHAR") !=
         std::string::npos);
-  CHECK(refusal("select *, ums_id_ from orders", *orders) ==
+  CHECK(refusal("select *, ums_id_ from orders", *wide) ==
         "line 1, column 1: ums_id_ is selected twice");
 }
 
@@ -91,7 +91,7 @@ TEST_CASE("a system column that is null is an error, not a lost row") {
   bad_row_map bad;
   auto query = opened("select max(ums_id_) as ums_id_, max(ums_ts_) as ums_ts_, 'i' as ums_op_, "
                       "count(*) as n from orders where qty > 100");
-  auto out = query->run(batch_of(orders, {{"1", "1", "", "[]"}}), bad);
+  auto out = query->run(batch_of(wide, {{"1", "1", "", "[]"}}), bad);
   REQUIRE(!out);
   CHECK(out.error().text().find("a row whose ums_id_ is null") != std::string::npos);
 }
@@ -100,8 +100,8 @@ TEST_CASE("a column that is handed on keeps all that the schema says about it") 
   for (std::string text :
        {"select * from orders", "select id, qty, note, tags from orders",
         "select o.id, o.qty, o.Note, o.tags from orders o", "select * from (select * from orders)"})
-    CHECK_MESSAGE(prepared(text).fields == orders->fields, text);
-  auto renamed = prepared("select tags as labels, id as order_id, id from orders");
+    CHECK_MESSAGE(planned(text).fields == wide->fields, text);
+  auto renamed = planned("select tags as labels, id as order_id, id from orders");
   CHECK(renamed.fields[3].type == type::jsonarray);
   CHECK(renamed.fields[3].native == "jsonb");
   CHECK(renamed.fields[4].key);
@@ -113,7 +113,7 @@ TEST_CASE("a computed column keeps nothing, even under an old name") {
        {"select id + 0 as id from orders", "select * replace (id + 0 as id) from orders",
         "select columns(*) from (select id + 1 as id, ums_id_, ums_ts_, ums_op_ from orders) o",
         "select id % 10 as id, * exclude (id) from orders"}) {
-    auto made = prepared(text);
+    auto made = planned(text);
     auto id = made.fields[*made.find("id")];
     if (text.find("columns") == std::string::npos)
       CHECK_MESSAGE((!id.key && id.native.empty() && id.nullable), text);
@@ -123,7 +123,7 @@ TEST_CASE("a computed column keeps nothing, even under an old name") {
 
 TEST_CASE("unknown columns, functions and types are refused at their place") {
   auto begins = [](const std::string& query, const std::string& with) {
-    auto why = refusal(query, *orders);
+    auto why = refusal(query, *wide);
     CHECK_MESSAGE(why.rfind(with, 0) == 0, why);
   };
   begins("select id,\n       foo from orders",
@@ -156,5 +156,5 @@ TEST_CASE("columns that differ only in case are refused, since SQL cannot tell t
 TEST_CASE("a refused schema leaves the query usable") {
   auto query = opened("select qty from batch");
   CHECK(!query->prepare(*schema_of({{.name = "x", .type = type::int_}})));
-  CHECK(query->prepare(*orders));
+  CHECK(query->prepare(*wide));
 }

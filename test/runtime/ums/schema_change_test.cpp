@@ -6,13 +6,13 @@ namespace rtdp::ums {
 
 namespace {
 
-field column(const char* name, type t = type::string, const char* native = "", bool key = false,
+field a_col(const char* name, type t = type::string, const char* native = "", bool key = false,
              bool nullable = true) {
   return {.name = name, .type = t, .nullable = nullable, .key = key, .native = native};
 }
 
 std::string natives(const char* from, const char* to, type t = type::string) {
-  switch (change_of(column("c", t, from), column("c", t, to))) {
+  switch (change_of(a_col("c", t, from), a_col("c", t, to))) {
   case type_change::same:
     return "same";
   case type_change::widened:
@@ -77,7 +77,7 @@ TEST_CASE("types of databases are wider, narrower or others by their sizes") {
 }
 
 TEST_CASE("without names of the source the UMS types decide") {
-  auto change = [](type from, type to) { return change_of(column("c", from), column("c", to)); };
+  auto change = [](type from, type to) { return change_of(a_col("c", from), a_col("c", to)); };
   for (auto [from, to] : {std::pair{type::int_, type::long_},
                           {type::int_, type::decimal},
                           {type::long_, type::decimal},
@@ -94,40 +94,40 @@ TEST_CASE("without names of the source the UMS types decide") {
 }
 
 TEST_CASE("columns that came, grew or may be null are compatible") {
-  auto changes = changes_between(fields{column("id", type::int_, "integer", true, false),
-                                        column("note", type::string, "varchar(10)", false, false)},
-                                 fields{column("id", type::long_, "bigint", true, false),
-                                        column("note", type::string, "varchar(20)"),
-                                        column("more", type::date, "date")});
+  auto changes = changes_between(fields{a_col("id", type::int_, "integer", true, false),
+                                        a_col("note", type::string, "varchar(10)", false, false)},
+                                 fields{a_col("id", type::long_, "bigint", true, false),
+                                        a_col("note", type::string, "varchar(20)"),
+                                        a_col("more", type::date, "date")});
   CHECK(text_of(changes) == "id: integer became bigint; note: varchar(10) became varchar(20); "
                             "note: may be null now; added more date");
   CHECK(compatible(changes));
 }
 
 TEST_CASE("columns that went, shrank or became others are not, nor is another key") {
-  auto before = fields{column("id", type::long_, "bigint", true), column("a", type::string, "text"),
-                       column("b", type::string, "text")};
+  auto before = fields{a_col("id", type::long_, "bigint", true), a_col("a", type::string, "text"),
+                       a_col("b", type::string, "text")};
   auto text = [&](fields after) {
     auto changes = changes_between(before, after);
     CHECK_FALSE(compatible(changes));
     return text_of(changes);
   };
   CHECK(text({before[0], before[1]}) == "dropped b");
-  CHECK(text({before[0], column("x", type::string, "text"), before[2]}) == "a was renamed x");
-  CHECK(text({before[0], before[2], column("x", type::string, "text")}) ==
+  CHECK(text({before[0], a_col("x", type::string, "text"), before[2]}) == "a was renamed x");
+  CHECK(text({before[0], before[2], a_col("x", type::string, "text")}) ==
         "dropped a; added x text");
-  CHECK(text({before[0], column("a", type::string, "varchar(5)"), before[2]}) ==
+  CHECK(text({before[0], a_col("a", type::string, "varchar(5)"), before[2]}) ==
         "a: text became varchar(5)");
-  CHECK(text({before[0], column("a", type::long_, "bigint"), before[2]}) ==
+  CHECK(text({before[0], a_col("a", type::long_, "bigint"), before[2]}) ==
         "a: text became bigint");
-  CHECK(text({before[0], column("a", type::string, "text", true), before[2]}) ==
+  CHECK(text({before[0], a_col("a", type::string, "text", true), before[2]}) ==
         "key: (id) became (id, a)");
 }
 
 TEST_CASE("the order of columns and the system's own are no change") {
-  auto a = column("a", type::string, "text"), b = column("b", type::long_, "bigint");
+  auto a = a_col("a", type::string, "text"), b = a_col("b", type::long_, "bigint");
   CHECK(changes_between(fields{a, b}, fields{b, a}).empty());
-  CHECK(changes_between(fields{a}, fields{column("ums_id_", type::long_), a}).empty());
+  CHECK(changes_between(fields{a}, fields{a_col("ums_id_", type::long_), a}).empty());
 }
 
 } // namespace rtdp::ums
