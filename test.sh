@@ -10,6 +10,7 @@ cd "$(dirname "$0")"
 started=$SECONDS
 
 [ $# -gt 0 ] || set -- tidy unit server cluster sanitize fuzz
+parts=$*
 for part in "$@"; do
   case $part in
     -*) echo "usage: ./test.sh [tidy|unit|server|cluster|sanitize|fuzz|PATTERN]…" >&2; exit 2 ;;
@@ -31,18 +32,38 @@ build_all() {
   export RTDP_BINARY=$PWD/build/release/rtdp
 }
 
+# The sanitizer build takes minutes of computing, and the tests with servers mostly wait: what is
+# idle meanwhile builds it. Its own turn stops this and builds the rest, or shows what fails.
+beside=
+build_beside() {
+  case " $parts " in *" sanitize "*) ;; *) return 0 ;; esac
+  [ -z "$beside" ] || return 0
+  prepare_folder debug
+  nice -n 19 ionice -c 3 ninja -C build/debug -j 1 unit_tests >/dev/null 2>&1 &
+  beside=$!
+}
+stop_beside() {
+  [ -n "$beside" ] || return 0
+  kill "$beside" 2>/dev/null || true
+  wait "$beside" 2>/dev/null || true
+  beside=
+}
+trap stop_beside EXIT
+
 part_tidy() { build_all && run_ctest release -L tidy; }
 part_unit() { build_all && run_ctest release -L unit -j 2; }
+# Two at a time, except where a test measures time or fills the machine (RUN_SERIAL).
 part_server() {
   step "fetch Apache Kafka $KAFKA_VERSION (Maven Central)" test/services/kafka jars
-  build_all && run_ctest release -L server
+  build_all && build_beside && run_ctest release -L server -j 2
 }
 part_cluster() {
   step "fetch Apache Kafka $KAFKA_VERSION (Maven Central)" test/services/kafka jars
-  build_all && run_ctest release -L cluster
+  build_all && build_beside && run_ctest release -L cluster -j 2
 }
 
 part_sanitize() {
+  stop_beside
   prepare_build debug unit_tests
   # detect_leaks: DuckDB and librdkafka keep globals; their own reports are left out.
   UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$PWD/test/support/lsan.supp \

@@ -63,7 +63,7 @@ function(tests folder)
       add_test(NAME ${folder}/${server}
                COMMAND ${PROJECT_SOURCE_DIR}/test/services/with ${server} --
                        $<TARGET_FILE:${name}_${server}_test>)
-      set_tests_properties(${folder}/${server} PROPERTIES LABELS server TIMEOUT 600 RUN_SERIAL ON)
+      set_tests_properties(${folder}/${server} PROPERTIES LABELS server TIMEOUT 600)
     endif()
   endforeach()
   if(sources)

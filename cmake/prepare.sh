@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What demo.sh and test.sh share: install what is missing, fetch DuckDB, configure and build.
 # Sourced, not run. Prints what it does; a failing step stops with a message that names it.
-#   prepare_packages build|test    prepare_duckdb    prepare_build PRESET [TARGET…]
+#   prepare_packages build|test    prepare_duckdb    prepare_folder PRESET
+#   prepare_build PRESET [TARGET…]
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=cmake/versions.sh
@@ -112,13 +113,18 @@ prepare_duckdb() {
   step "fetch DuckDB $DUCKDB_HEADER_VERSION (npm)" fetch_duckdb
 }
 
-prepare_build() {
+prepare_folder() {
   local preset=$1
-  shift
   # From scratch everything is compiled: groups of files at once cost a third. A folder that somebody
   # configured stays as it is.
   [ -f "$root/build/$preset/build.ninja" ] ||
     step "configure ($preset)" cmake -S "$root" --preset "$preset" -DRTDP_UNITY=ON
+}
+
+prepare_build() {
+  local preset=$1
+  shift
+  prepare_folder "$preset"
   say "build ($preset); the first time takes some minutes"
   if [ -t 1 ]; then
     cmake --build "$root/build/$preset" --target "$@" || { echo "FAILED: build ($preset)" >&2; exit 1; }
