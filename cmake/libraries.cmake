@@ -30,7 +30,7 @@ if(RTDP_SANITIZE)
   target_compile_options(caf INTERFACE -fno-sanitize=null)
 endif()
 # What only nodes of a cluster need of CAF: connections with TLS.
-library(caf_tls HEADER caf/openssl/manager.hpp LIBRARIES caf_openssl ssl crypto LINK caf)
+library(caf_tls HEADER openssl/ssl.h LIBRARIES ssl crypto LINK caf)
 library(rdkafka HEADER librdkafka/rdkafka.h LIBRARIES rdkafka)
 library(simdjson HEADER simdjson.h LIBRARIES simdjson)
 library(sqlite HEADER sqlite3.h LIBRARIES sqlite3)

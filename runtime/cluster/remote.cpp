@@ -2,17 +2,18 @@
 
 #include "runtime/caf_error.hpp"
 #include "runtime/cluster/endpoint.hpp"
+#include "runtime/cluster/tls_remoting.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/expected.hpp>
 #include <caf/io/middleman.hpp>
-#include <caf/openssl/manager.hpp>
-#include <caf/openssl/publish.hpp>
+#include <caf/scoped_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
 #include <fmt/format.h>
 
 #include <chrono>
+#include <csignal>
 #include <set>
 #include <utility>
 
@@ -32,15 +33,11 @@ constexpr auto reach_max = 1s;
 /// Above the time after which CAF gives up a connection that does not begin to speak.
 constexpr auto handshake_max = silence_max + 2 * heartbeat;
 constexpr auto explain_max = 1s;
+constexpr auto listen_max = 5s;
 
 tls_settings tls_of(const caf::actor_system& system) {
   const auto& c = system.config();
   return {c.openssl_certificate, c.openssl_key, c.openssl_cafile};
-}
-
-caf::io::middleman_actor middleman_of(caf::actor_system& system) {
-  return system.has_openssl_manager() ? system.openssl_manager().actor_handle()
-                                      : system.middleman().actor_handle();
 }
 
 error nobody(const std::string& address, const std::string& why) {
@@ -92,8 +89,11 @@ error load_remoting(runtime::system_config& config, const tls_settings& tls) {
   config.load<caf::io::middleman>();
   config.set("middleman.heartbeat-interval", caf::timespan(heartbeat));
   config.set("middleman.connection-timeout", caf::timespan(silence_max));
-  if (tls.on())
-    config.load<caf::openssl::manager>();
+  if (tls.on()) {
+    config.load<tls_module>();
+    // OpenSSL writes without MSG_NOSIGNAL.
+    std::signal(SIGPIPE, SIG_IGN);
+  }
   return {};
 }
 
@@ -102,13 +102,17 @@ result<uint16_t> listen(const std::string& address, const runtime::member_actor&
   if (!at)
     return at.error();
   auto& system = member.home_system();
-  auto port = system.has_openssl_manager()
-                  ? caf::openssl::publish(member, at->port, at->host.c_str(), true)
-                  : system.middleman().publish(member, at->port, at->host.c_str(), true);
-  if (!port)
-    return unavailable(fmt::format("listen: cannot listen on {}: {}", address,
-                                   runtime::from_caf(port.error()).text()));
-  return *port;
+  caf::scoped_actor self{system};
+  result<uint16_t> port{unavailable("")};
+  self->request(middleman_of(system), listen_max, caf::publish_atom_v, at->port,
+                caf::actor_cast<caf::strong_actor_ptr>(member), system.message_types(member),
+                at->host, true)
+      .receive([&port](uint16_t bound) { port = bound; },
+               [&](caf::error& e) {
+                 port = unavailable(fmt::format("listen: cannot listen on {}: {}", address,
+                                                runtime::from_caf(e).text()));
+               });
+  return port;
 }
 
 runtime::connector_actor spawn_connector(caf::local_actor& parent, caf::actor_addr link) {

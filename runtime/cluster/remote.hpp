@@ -1,12 +1,11 @@
 /// How the nodes of a cluster reach each other: CAF's remoting, set up for one node. The only files
-/// beside `tls` that name it. Used by the composition root, in the order of this header; a node
+/// beside `tls_remoting` that name it. Used by the composition root, in the order of this header; a node
 /// alone calls nothing of it and then has no thread and no socket for it.
 ///
 /// How soon the loss of a node is told (DOWN), measured with these settings between two processes of
 /// one machine: after kill -9 in 1 ms (six times, 21 ms once on a busy machine), since the kernel
 /// closes its connections; after SIGSTOP in 1.5 s to 2.4 s (eight times): the connection time-out,
-/// less what the last heartbeat was old, and up to the next look at it. Two nodes may call each
-/// other at the same moment: with 100 ms of delay each way no answer was lost.
+/// less what the last heartbeat was old, and up to the next look at it.
 #pragma once
 
 #include "runtime/cluster/tls.hpp"

@@ -151,14 +151,14 @@ error check_signed(const tls_settings& files, const std::vector<certificate_ptr>
   }
 }
 
-/// As CAF makes it for each connection; null when OpenSSL refuses the files.
 context_ptr context_of(const tls_settings& files) {
   context_ptr out(SSL_CTX_new(TLS_method()));
+  SSL_CTX_set_min_proto_version(out.get(), TLS1_2_VERSION);
   if (SSL_CTX_use_certificate_chain_file(out.get(), files.certificate.c_str()) != 1 ||
       SSL_CTX_use_PrivateKey_file(out.get(), files.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
       SSL_CTX_load_verify_locations(out.get(), files.ca.c_str(), nullptr) != 1)
     return nullptr;
-  SSL_CTX_set_verify(out.get(), SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_verify(out.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   return out;
 }
 
@@ -252,6 +252,8 @@ result<tls_settings> load_tls(const tls_settings& files) {
                                           files.certificate, files.key, files.ca, last_error()));
   return out;
 }
+
+tls_context make_tls_context(const tls_settings& files) { return context_of(files); }
 
 std::string why_tls_fails(int socket, const tls_settings& mine, std::chrono::milliseconds time) {
   without_sigpipe guard;
