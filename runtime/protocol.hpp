@@ -344,7 +344,7 @@ using member_actor = caf::typed_actor<
     // 2 s when that is lost. Only the leader knows what drifts and what placement would move.
     caf::replies_to<atom::status, std::string>::with<std::vector<report>>,
     caf::replies_to<atom::list, std::string>::with<cluster_report>,
-    // INTERNAL: LINK reached the peer of this name, or lost it (null).
+    // LINK, of this node or of the peer, has opened the way to that peer; null: it lost it.
     caf::reacts_to<atom::peer, std::string, caf::strong_actor_ptr>,
     // INTERNAL: CATALOG read these records, in their order.
     caf::reacts_to<atom::learn, std::vector<std::string>>,

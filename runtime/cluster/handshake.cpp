@@ -60,6 +60,8 @@ error accept(const runtime::hello& mine, const runtime::hello& theirs, const kno
   return {};
 }
 
+bool calls(const std::string& caller, const std::string& called) { return caller < called; }
+
 uint32_t agreed(const runtime::hello& mine, const runtime::hello& theirs) {
   return std::min(mine.protocol_max, theirs.protocol_max);
 }

@@ -37,6 +37,11 @@ std::string boot_id();
 /// under the name of one that still counts as alive is refused until that one is lost.
 error accept(const runtime::hello& mine, const runtime::hello& theirs, const known_peer* known);
 
+/// Which of two nodes calls the other: the one whose name comes first, so that there is one connection
+/// for both directions. Would both call at the same moment, each would speak on a connection of its
+/// own and close it for silence after some seconds.
+bool calls(const std::string& caller, const std::string& called);
+
 /// The version of the protocol that the two speak with each other: the highest in common.
 /// REQUIRES: `accept` has no objection.
 uint32_t agreed(const runtime::hello& mine, const runtime::hello& theirs);

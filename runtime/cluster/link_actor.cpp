@@ -21,10 +21,6 @@ constexpr backoff pause{200ms, 2s};
 /// A refusal ends when a person changes something; but the refusal of a node that came back before
 /// its former self counted as lost ends by itself, so the first tries are not far apart.
 constexpr backoff pause_refused{1s, 30s};
-/// Two nodes that call each other at the same moment end up with two connections of which each side
-/// uses another one. Under TLS, CAF 0.17.6 then was measured to lose answers and to close both, for
-/// as long as 20 s. So the one whose name comes later lets the other go first, each time.
-constexpr auto courtesy = 500ms;
 /// CONNECTOR has its own limits, below this; a look-up of a name may take longer.
 constexpr auto connect_max = 15s;
 constexpr auto greet_max = 2s;
@@ -33,8 +29,6 @@ auto link_log() { return ops::logger("link"); }
 
 void try_in(link_pointer self, std::chrono::milliseconds wait) {
   auto& s = self->state;
-  if (s.plan.name < s.me.node)
-    wait += courtesy;
   s.next = self->clock().now() + wait;
   self->delayed_send(self, wait, runtime::atom::open_v);
 }
@@ -69,6 +63,8 @@ void greeted(link_pointer self, const runtime::hello& theirs) {
   link_log()->info("connected to {} at {}, rtdp {}, version {} of the cluster protocol", s.plan.name,
               s.plan.address, theirs.version, agreed(s.me, theirs));
   self->send(s.member, runtime::atom::peer_v, s.plan.name, s.peer);
+  self->send(caf::actor_cast<runtime::member_actor>(s.peer), runtime::atom::peer_v, s.me.node,
+             caf::actor_cast<caf::strong_actor_ptr>(s.member));
 }
 
 void greet(link_pointer self, const caf::strong_actor_ptr& found) {
@@ -139,10 +135,7 @@ runtime::link_actor::behavior_type link_actor(link_pointer self, runtime::hello 
   s.plan = std::move(plan);
   self->set_down_handler([self](const caf::down_msg& message) { down(self, message); });
   self->monitor(s.member);
-  if (s.me.node < s.plan.name)
-    self->send(self, runtime::atom::open_v);
-  else
-    try_in(self, 0ms);
+  self->send(self, runtime::atom::open_v);
   return {
       [self](runtime::atom::open) { open(self); },
   };

@@ -1,10 +1,11 @@
-/// LINK: the way to one other node. Scheduled; spawned for each configured peer by the composition
-/// root, ends with its MEMBER.
+/// LINK: the way to one other node. Scheduled; spawned for each peer that this node calls (`calls` in
+/// handshake.hpp) by the composition root, ends with its MEMBER.
 ///
-/// Connects to the peer's MEMBER, greets it, looks at the answer, hands MEMBER the handle as
-/// (atom::peer, name, handle) and watches it; when it is lost, MEMBER is told (atom::peer, name,
-/// null) and LINK begins anew, for ever. CAF 0.17.6 never revives a lost handle, so each connection
-/// has its own. One reason why it does not come to that is logged once, not with each try.
+/// Connects to the peer's MEMBER, greets it, looks at the answer and introduces the two MEMBERs to
+/// each other as (atom::peer, name, handle): one connection serves both. Then it watches it; when it
+/// is lost, its own MEMBER is told (atom::peer, name, null), the other one notices by itself, and
+/// LINK begins anew, for ever. CAF 0.17.6 never revives a lost handle, so each connection has its
+/// own. One reason why it does not come to that is logged once, not with each try.
 #pragma once
 
 #include "runtime/peer.hpp"

@@ -110,7 +110,7 @@ runtime::node_report shown_node(self_pointer self, const std::string& name) {
   r.leader = s.decided.leader() == name;
   if (!last) {
     r.state = "joining";
-    r.reason = "not heard of yet";
+    r.reason = "not heard of yet; the log of node " + std::min(name, own_name(self)) + " says why";
     return r;
   }
   bool alive = self_too || s.others.alive(name, now(self));
@@ -224,17 +224,42 @@ void stop(self_pointer self) {
   self->quit();
 }
 
+/// The way to a peer is open, or lost (null).
+void connected(self_pointer self, const std::string& name, const caf::strong_actor_ptr& member) {
+  auto& s = self->state;
+  // Who is called has no LINK that watches the peer and says how it is.
+  if (member)
+    self->monitor(member);
+  if (calls(name, own_name(self))) {
+    if (member)
+      ops::logger("member")->info("node {} has connected", name);
+    else if (s.others.member(name))
+      ops::logger("member")->warn("lost node {}, which connects to this one", name);
+  }
+  s.others.connected(name, member, now(self));
+  // What the leader says now does not get here.
+  if (!member && name == s.decided.leader())
+    drop_all_warm(self);
+}
+
+void lost(self_pointer self, const caf::down_msg& message) {
+  for (const auto& [name, p] : self->state.others.all())
+    if (p.member && p.member->address() == message.source)
+      return connected(self, name, nullptr);
+}
+
 void begin(self_pointer self) {
   auto& s = self->state;
   s.started = now(self);
   s.others = peers{s.options.settings.nodes.failure_timeout};
   s.catalog_log = s.options.spawn_catalog(*self, self);
   self->link_to(s.catalog_log);
+  self->set_down_handler([self](const caf::down_msg& message) { lost(self, message); });
   for (const auto& m : s.options.settings.nodes.nodes) {
     if (m.name == own_name(self))
       continue;
     s.others.add(m.name);
-    if (s.options.spawn_link)
+    if (s.options.spawn_link && calls(own_name(self), m.name))
       s.options.spawn_link(*self, self, m);
   }
   self->send(self, runtime::atom::tick_v);
@@ -297,10 +322,7 @@ member_actor(runtime::member_actor::stateful_pointer<member_state> self, runtime
         return member::ask_peer<runtime::cluster_report>(self, other, atom::list_v);
       },
       [self](atom::peer, const std::string& name, const caf::strong_actor_ptr& m) {
-        self->state.others.connected(name, m, member::now(self));
-        // What the leader says now does not get here.
-        if (!m && name == self->state.decided.leader())
-          member::drop_all_warm(self);
+        member::connected(self, name, m);
       },
       [self](atom::learn, const std::vector<std::string>& records) {
         member::learn(self, records);

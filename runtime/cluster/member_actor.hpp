@@ -48,7 +48,7 @@ struct member_options {
   /// Fills in load and trouble. Must not block.
   std::function<void(runtime::beat&)> measure;
   std::function<runtime::catalog_actor(caf::local_actor&, runtime::member_actor)> spawn_catalog;
-  /// Connects to one peer; called once for each. May be absent in tests.
+  /// Connects to one peer; called once for each that this node calls. May be absent in tests.
   std::function<void(caf::local_actor&, runtime::member_actor, const config::member_settings&)>
       spawn_link;
 };

@@ -42,6 +42,7 @@ public:
   machine(const machine&) = delete;
   machine& operator=(const machine&) = delete;
 
+  const std::string& name() const { return name_; }
   uint16_t port() const { return port_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
@@ -105,5 +106,12 @@ public:
   member_script_ptr script = std::make_shared<member_script>();
   runtime::member_actor member;
 };
+
+/// As two nodes of one cluster do: one of them calls.
+inline void join(machine& one, machine& other) {
+  auto& caller = calls(one.name(), other.name()) ? one : other;
+  auto& called = &caller == &one ? other : one;
+  caller.link_to(called.name(), called.address());
+}
 
 } // namespace rtdp::cluster::test

@@ -93,10 +93,9 @@ private:
 
 } // namespace
 
-TEST_CASE("two nodes find each other, whoever calls first") {
+TEST_CASE("two nodes find each other over the one connection that the first of them makes") {
   machine a("n1"), b("n2");
-  a.link_to("n2", b.address());
-  b.link_to("n1", a.address());
+  join(b, a);
   auto to_b = a.next_handle();
   auto to_a = b.next_handle();
   CHECK(a.ask<std::string>(to_b, atom::progress_v, std::string("orders")) == "progress of orders");
@@ -152,11 +151,10 @@ TEST_CASE("three nodes know each other, and one that goes is lost to the two oth
   machine a("n1"), b("n2");
   auto c = std::make_unique<machine>("n3");
   for (auto* one : {&a, &b}) {
-    one->link_to("n3", c->address());
+    join(*one, *c);
     one->next_handle();
   }
-  a.link_to("n2", b.address());
-  b.link_to("n1", a.address());
+  join(a, b);
   auto to_b = a.next_handle();
   b.next_handle();
   c.reset();

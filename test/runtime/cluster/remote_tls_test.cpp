@@ -1,5 +1,6 @@
 #include "runtime/cluster/remote.hpp"
 
+#include "test/runtime/cluster/cable.hpp"
 #include "test/runtime/cluster/machine.hpp"
 #include "test/support/certificates.hpp"
 #include "test/support/temp_folder.hpp"
@@ -10,8 +11,10 @@
 #include <filesystem>
 #include <memory>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <vector>
 
 namespace rtdp::cluster::test {
 
@@ -36,14 +39,37 @@ struct certificates {
   }
 };
 
-/// Whether a client without a certificate is let in.
-bool lets_in_anybody(uint16_t port) {
+int connected_to(uint16_t port) {
   sockaddr_in at{};
   at.sin_family = AF_INET;
   at.sin_port = htons(port);
   at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   int socket = ::socket(AF_INET, SOCK_STREAM, 0);
   REQUIRE(::connect(socket, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
+  return socket;
+}
+
+/// Says something and waits until the other side has hung up.
+void say(uint16_t port, const std::string& words) {
+  int socket = connected_to(port);
+  CHECK(::send(socket, words.data(), words.size(), MSG_NOSIGNAL) == ssize_t(words.size()));
+  char rest[256];
+  while (::recv(socket, rest, sizeof rest, 0) > 0)
+    continue;
+  ::close(socket);
+}
+
+/// Of this process and all of its threads.
+std::chrono::microseconds cpu_time() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  return std::chrono::seconds(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+         std::chrono::microseconds(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+}
+
+/// Whether a client without a certificate is let in.
+bool lets_in_anybody(uint16_t port) {
+  int socket = connected_to(port);
   auto* context = SSL_CTX_new(TLS_client_method());
   auto* session = SSL_new(context);
   SSL_set_fd(session, socket);
@@ -63,10 +89,10 @@ TEST_CASE("nodes with certificates of one ca work together, also when their file
   machine a("n1", t.of("n1", t.ours)), b("n2", t.of("n2", t.ours));
   for (const auto& each : std::filesystem::directory_iterator(t.folder.path()))
     std::filesystem::remove(each);
-  a.link_to("n2", b.address());
-  b.link_to("n1", a.address());
+  join(a, b);
   auto to_b = a.next_handle();
-  b.next_handle();
+  auto to_a = b.next_handle();
+  CHECK(b.ask<std::string>(to_a, atom::progress_v, std::string("y")) == "progress of y");
   runtime::command order{"apply", "", "", std::string(200'000, 'x')};
   CHECK(a.ask<std::string>(to_b, atom::ask_v, order) == "done");
   auto asked = b.next<atom::ask, runtime::command>(atom::ask_v);
@@ -74,12 +100,11 @@ TEST_CASE("nodes with certificates of one ca work together, also when their file
   CHECK(asked->text == order.text);
 }
 
-TEST_CASE("a node that is called may call back later under TLS") {
+TEST_CASE("whichever of two nodes begins first, they use one connection under TLS") {
   certificates t;
-  machine a("n1", t.of("n1", t.ours)), b("n2", t.of("n2", t.ours));
-  a.link_to("n2", b.address());
+  machine b("n2", t.of("n2", t.ours)), a("n1", t.of("n1", t.ours));
+  join(b, a);
   auto to_b = a.next_handle();
-  b.link_to("n1", a.address());
   auto to_a = b.next_handle();
   CHECK(a.ask<std::string>(to_b, atom::progress_v, std::string("x")) == "progress of x");
   CHECK(b.ask<std::string>(to_a, atom::progress_v, std::string("y")) == "progress of y");
@@ -99,6 +124,59 @@ TEST_CASE("a node of the cluster comes back under TLS") {
   CHECK(*lost == nullptr);
   b = std::make_unique<machine>("n2", files, port);
   a.next_handle();
+}
+
+TEST_CASE("nodes whose connection was cut find each other again under TLS") {
+  certificates t;
+  machine a("n1", t.of("n1", t.ours)), b("n2", t.of("n2", t.ours));
+  cable way(b.port());
+  a.link_to("n2", way.address());
+  a.next_handle();
+  b.next_handle();
+  way.cut();
+  auto lost = a.next_peer();
+  REQUIRE(lost);
+  CHECK(*lost == nullptr);
+  way.heal();
+  auto to_b = a.next_handle();
+  auto to_a = b.next_handle();
+  CHECK(a.ask<std::string>(to_b, atom::progress_v, std::string("x")) == "progress of x");
+  CHECK(b.ask<std::string>(to_a, atom::progress_v, std::string("y")) == "progress of y");
+}
+
+TEST_CASE("of three nodes under TLS one that goes is lost, and the two others notice nothing") {
+  certificates t;
+  machine a("n1", t.of("n1", t.ours)), b("n2", t.of("n2", t.ours));
+  auto c = std::make_unique<machine>("n3", t.of("n3", t.ours));
+  join(a, b);
+  auto to_b = a.next_handle();
+  auto to_a = b.next_handle();
+  join(a, *c);
+  a.next_handle();
+  join(b, *c);
+  b.next_handle();
+  c.reset();
+  for (auto* one : {&a, &b}) {
+    auto lost = one->next_peer();
+    REQUIRE(lost);
+    CHECK(*lost == nullptr);
+  }
+  CHECK(a.ask<std::string>(to_b, atom::progress_v, std::string("x")) == "progress of x");
+  CHECK(b.ask<std::string>(to_a, atom::progress_v, std::string("y")) == "progress of y");
+}
+
+TEST_CASE("strangers that speak no TLS, or hang up within it, cut no connection between nodes") {
+  certificates t;
+  machine a("n1", t.of("n1", t.ours)), b("n2", t.of("n2", t.ours));
+  join(a, b);
+  auto to_b = a.next_handle();
+  auto to_a = b.next_handle();
+  for (int i = 0; i < 20; ++i) {
+    say(b.port(), "GET / HTTP/1.0\r\n\r\n");
+    CHECK_FALSE(lets_in_anybody(b.port()));
+    CHECK(a.ask<std::string>(to_b, atom::progress_v, std::string("x")) == "progress of x");
+    CHECK(b.ask<std::string>(to_a, atom::progress_v, std::string("y")) == "progress of y");
+  }
 }
 
 TEST_CASE("a node does not call one whose certificate another ca signed") {
@@ -125,6 +203,23 @@ TEST_CASE("a client without a certificate is not let in") {
   // It still lets in who may.
   machine b("n2", t.of("n2", t.ours));
   CHECK(b.why_not(a.address()).empty());
+}
+
+TEST_CASE("a client that connects and says nothing costs no time and keeps nobody out") {
+  certificates t;
+  machine a("n1", t.of("n1", t.ours)), b("n2", t.of("n2", t.ours));
+  std::vector<int> silent;
+  for (int i = 0; i < 10; ++i)
+    silent.push_back(connected_to(b.port()));
+  join(a, b);
+  auto to_b = a.next_handle();
+  auto before = cpu_time();
+  a.self->receive([](atom::stop) {}, caf::after(500ms) >> [] {});
+  // A thread that spins takes all of the 500 ms.
+  CHECK(cpu_time() - before < 150ms);
+  CHECK(a.ask<std::string>(to_b, atom::progress_v, std::string("x")) == "progress of x");
+  for (int socket : silent)
+    ::close(socket);
 }
 
 TEST_CASE("nodes with and without TLS do not work together, and say why") {
