@@ -2,7 +2,7 @@
 /// `ops::control`. Any thread.
 #pragma once
 
-#include "runtime/caf_error.hpp"
+#include "runtime/cluster/question.hpp"
 #include "runtime/core/error.hpp"
 
 #include <caf/actor_system.hpp>
@@ -15,14 +15,18 @@ namespace rtdp::cluster {
 
 inline constexpr std::chrono::seconds answer_timeout{5};
 
+inline error told_by_node(std::chrono::milliseconds limit, const caf::error& e) {
+  return answer_to({"this node", "by its interface", limit}, e);
+}
+
 template<class T, class Handle, class... Ts>
 result<T> ask_within(std::chrono::milliseconds limit, caf::actor_system& system, const Handle& to,
                      Ts&&... xs) {
   caf::scoped_actor self{system};
-  result<T> answer{unavailable("the node does not answer in time")};
+  result<T> answer{unavailable("the node did not answer")};
   self->request(to, limit, std::forward<Ts>(xs)...)
       .receive([&answer](T& x) { answer = std::move(x); },
-               [&answer](caf::error& e) { answer = runtime::from_caf(e); });
+               [&answer, limit](caf::error& e) { answer = told_by_node(limit, e); });
   return answer;
 }
 

@@ -3,6 +3,7 @@
 #include "runtime/caf_error.hpp"
 #include "runtime/cluster/handshake.hpp"
 #include "runtime/cluster/member_parts.hpp"
+#include "runtime/cluster/question.hpp"
 #include "runtime/core/time.hpp"
 #include "runtime/ops/log.hpp"
 
@@ -169,18 +170,17 @@ caf::result<std::vector<runtime::report>> reports(self_pointer self) {
   return promise;
 }
 
-/// Asks another node, over its link.
+/// Asks another node, over its link, for `what`.
 template<class T, class... Ts>
-caf::result<T> ask_peer(self_pointer self, const std::string& node, Ts... xs) {
+caf::result<T> ask_peer(self_pointer self, const std::string& node, const char* what, Ts... xs) {
   auto member = self->state.others.member(node);
   if (!member)
     return runtime::to_caf(unavailable("node " + node + " is not connected"));
   auto promise = self->make_response_promise<T>();
   self->request(caf::actor_cast<runtime::member_actor>(member), peer_timeout, std::move(xs)...)
       .then([promise](T& x) mutable { promise.deliver(std::move(x)); },
-            [promise, node](caf::error& e) mutable {
-              promise.deliver(
-                  runtime::to_caf(unavailable("node " + node + ": " + runtime::from_caf(e).text())));
+            [promise, asked = question{"node " + node, what, peer_timeout}](caf::error& e) mutable {
+              promise.deliver(runtime::to_caf(answer_from(asked, e)));
             });
   return promise;
 }
@@ -316,10 +316,12 @@ member_actor(runtime::member_actor::stateful_pointer<member_state> self, runtime
       [self](atom::list) { return member::report(self); },
       [self](atom::status) { return member::reports(self); },
       [self](atom::status, const std::string& other) {
-        return member::ask_peer<std::vector<runtime::report>>(self, other, atom::status_v);
+        return member::ask_peer<std::vector<runtime::report>>(self, other, "for its components",
+                                                              atom::status_v);
       },
       [self](atom::list, const std::string& other) {
-        return member::ask_peer<runtime::cluster_report>(self, other, atom::list_v);
+        return member::ask_peer<runtime::cluster_report>(self, other, "how it sees the cluster",
+                                                         atom::list_v);
       },
       [self](atom::peer, const std::string& name, const caf::strong_actor_ptr& m) {
         member::connected(self, name, m);

@@ -1,6 +1,6 @@
 #include "runtime/cluster/member_parts.hpp"
 
-#include "runtime/caf_error.hpp"
+#include "runtime/cluster/question.hpp"
 #include "runtime/core/time.hpp"
 #include "runtime/ops/log.hpp"
 
@@ -81,12 +81,13 @@ void undo(self_pointer self, const std::string& flow, const char* step, std::str
   end(self, flow, step, std::move(reason));
 }
 
-/// Asks a node on behalf of one step; an error or no answer undoes the drift.
+/// Asks a node on behalf of one step, `what` in words; an error or no answer undoes the drift.
 template<class T, class Then, class... Ts>
-void ask(self_pointer self, const drift& d, const std::string& node, std::chrono::seconds timeout,
-         Then then, Ts... xs) {
+void ask(self_pointer self, const drift& d, const std::string& node, const char* what,
+         std::chrono::seconds timeout, Then then, Ts... xs) {
   auto flow = d.shown.flow;
   auto serial = d.serial;
+  question asked{"node " + node, what + (" flow " + flow), timeout};
   auto to = at(self, node);
   if (!to)
     return undo(self, flow, "failed", "node " + node + " is not connected");
@@ -96,9 +97,9 @@ void ask(self_pointer self, const drift& d, const std::string& node, std::chrono
             if (auto* found = current(self, flow, serial))
               then(*found, answer);
           },
-          [self, flow, serial, node](caf::error& e) {
+          [self, flow, serial, asked](caf::error& e) {
             if (current(self, flow, serial))
-              undo(self, flow, "failed", "node " + node + ": " + runtime::from_caf(e).text());
+              undo(self, flow, "failed", answer_from(asked, e).text());
           });
 }
 
@@ -125,7 +126,7 @@ void freeze(self_pointer self, drift& d) {
   set_step(self, d, "freeze");
   d.frozen = now(self);
   ask<std::string>(
-      self, d, d.shown.from, freeze_timeout,
+      self, d, d.shown.from, "to freeze", freeze_timeout,
       [self](drift& x, const std::string&) {
         set_step(self, x, "commit");
         commit(self, x);
@@ -136,11 +137,12 @@ void freeze(self_pointer self, drift& d) {
 void prepare(self_pointer self, drift& d) {
   set_step(self, d, "prepare");
   ask<std::string>(
-      self, d, d.shown.from, answer_timeout,
+      self, d, d.shown.from, "for the progress of", ask_timeout,
       [self](drift& x, const std::string& progress) {
         ask<bool>(
-            self, x, x.shown.to, prepare_timeout, [self](drift& y, bool) { freeze(self, y); },
-            runtime::atom::warm_v, x.shown.flow, progress);
+            self, x, x.shown.to, "to get ready for", prepare_timeout,
+            [self](drift& y, bool) { freeze(self, y); }, runtime::atom::warm_v, x.shown.flow,
+            progress);
       },
       runtime::atom::progress_v, d.shown.flow);
 }

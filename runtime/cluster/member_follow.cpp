@@ -1,6 +1,6 @@
 #include "runtime/cluster/member_parts.hpp"
 
-#include "runtime/caf_error.hpp"
+#include "runtime/cluster/question.hpp"
 #include "runtime/ops/log.hpp"
 
 #include <algorithm>
@@ -54,7 +54,7 @@ void tell_plan(self_pointer self) {
             follow(self);
           },
           [self, told = s.untold](caf::error& e) {
-            auto why = runtime::from_caf(e);
+            auto why = answer_to({"this node", "to take up new settings", node_timeout}, e);
             self->state.telling_plan = false;
             if (why == ec::rejected && self->state.untold == told)
               self->state.untold = nullptr;
@@ -80,8 +80,9 @@ void place(self_pointer self, const std::string& component, int64_t epoch) {
           [self, component](caf::error& e) {
             // Tried again at the next tick; a plan that knows it may be on its way.
             self->state.telling.erase(component);
-            ops::logger("member")->warn("{} could not be started: {}", component,
-                                        runtime::from_caf(e).text());
+            ops::logger("member")->warn(
+                "{} could not be started: {}", component,
+                answer_to({"this node", "to start it", node_timeout}, e).text());
           });
 }
 

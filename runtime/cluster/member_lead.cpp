@@ -1,6 +1,6 @@
 #include "runtime/cluster/member_parts.hpp"
 
-#include "runtime/caf_error.hpp"
+#include "runtime/cluster/question.hpp"
 #include "runtime/ops/log.hpp"
 
 #include <algorithm>
@@ -87,7 +87,9 @@ void claim(self_pointer self) {
               log()->info("leads the cluster, term {}", self->state.decided.term());
             });
           },
-          [failed](caf::error& e) { failed(runtime::from_caf(e)); });
+          [failed](caf::error& e) {
+            failed(answer_to({"the catalog", "for the leader's place", claim_timeout}, e));
+          });
 }
 
 /// Shows those who do not hear this node that it leads: four times in the silence that they wait.
@@ -254,7 +256,7 @@ void append(self_pointer self, std::vector<std::string> records, std::function<v
           [self, then](caf::error& e) {
             // Fenced: somebody else leads. Anything else: it is not known what was appended, and a
             // claim reads it.
-            auto why = runtime::from_caf(e);
+            auto why = answer_to({"the catalog", "to append a decision", append_timeout}, e);
             self->state.deciding = false;
             step_down(self, why.text());
             then(why);

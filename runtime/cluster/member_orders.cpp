@@ -1,6 +1,7 @@
 #include "runtime/cluster/member_parts.hpp"
 
 #include "runtime/caf_error.hpp"
+#include "runtime/cluster/question.hpp"
 
 #include <caf/actor_cast.hpp>
 
@@ -114,10 +115,15 @@ caf::result<std::string> take_order(self_pointer self, const runtime::command& c
   auto passed_on = c;
   passed_on.forwarded = true;
   auto promise = self->make_response_promise<std::string>();
+  question asked{"node " + s.decided.leader() + ", which leads,",
+                 "to " + c.verb + (c.name.empty() ? " these settings" : " " + c.name),
+                 leader_timeout};
   self->request(caf::actor_cast<runtime::member_actor>(leader), leader_timeout,
                 runtime::atom::ask_v, passed_on)
       .then([promise](const std::string& answer) mutable { promise.deliver(answer); },
-            [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
+            [promise, asked](caf::error& e) mutable {
+              promise.deliver(runtime::to_caf(answer_to(asked, e)));
+            });
   return promise;
 }
 

@@ -58,7 +58,7 @@ std::vector<told> node_control::told_by(const runtime::cluster_report& cluster) 
   for (auto& [name, answer] : pending) {
     told t{name, unavailable(name + " does not answer")};
     answer.receive([&t](std::vector<report>& x) { t.reports = std::move(x); },
-                   [&t](caf::error& e) { t.reports = runtime::from_caf(e); });
+                   [&t](caf::error& e) { t.reports = told_by_node(peer_timeout, e); });
     all.push_back(std::move(t));
   }
   return all;

@@ -124,7 +124,8 @@ TEST_CASE("a drift prepares, freezes, commits and resumes, and says where it is"
   CHECK(c.owner("f1") == "n1 1");
   // No answer within 4 s: it stays where it is.
   c.run(4s);
-  CHECK(c.drift_shown().starts_with("failed: node n1"));
+  CHECK(c.drift_shown().starts_with(
+      "failed: node n1 did not answer within 4 s when it was asked to freeze flow f1; "));
   CHECK(c.nodes["n1"]->was_told("thaw f1"));
   CHECK(c.nodes["n3"]->was_told("drop f1"));
   CHECK(c.owner("f1") == "n1 1");
