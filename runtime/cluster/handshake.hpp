@@ -22,7 +22,7 @@ inline constexpr uint32_t protocol_max = 1;
 /// Another node as far as MEMBER knows it by now.
 struct known_peer {
   std::string boot;
-  /// It beats.
+  /// It is connected and beats.
   bool alive = false;
 };
 
@@ -33,8 +33,9 @@ runtime::hello current_hello(std::string node, std::string version, std::string 
 std::string boot_id();
 
 /// `rejected` when the two cannot work together: no version of the protocol in common, or two nodes
-/// of one name. `known` is what is known under their name; null: nothing. A node that came back
-/// under the name of one that still counts as alive is refused until that one is lost.
+/// of one name. `known` is what is known under their name; null: nothing. Whether one that counts as
+/// alive still answers is for MEMBER to find out: a node that was started anew is there before its
+/// former process counts as lost.
 error accept(const runtime::hello& mine, const runtime::hello& theirs, const known_peer* known);
 
 /// Which of two nodes calls the other: the one whose name comes first, so that there is one connection

@@ -25,6 +25,8 @@ constexpr auto beat_interval = 250ms;
 /// A flow that was ready runs some 20 ms after it was placed.
 constexpr auto starting_time = 3s;
 constexpr auto ask_timeout = 5s;
+/// Below the 2 s that a greeting may take; two beats that did not come.
+constexpr auto probe_timeout = 500ms;
 /// A list of all nodes waits for the slowest; REST has 5 s.
 constexpr auto peer_timeout = 2s;
 
@@ -185,17 +187,48 @@ caf::result<T> ask_peer(self_pointer self, const std::string& node, const char* 
   return promise;
 }
 
+caf::error refuse(const std::string& node, const error& why) {
+  ops::logger("member")->warn("node {} was refused: {}", node, why.text());
+  return runtime::to_caf(why);
+}
+
+runtime::hello welcome(self_pointer self, const runtime::hello& theirs) {
+  // Who is called is known by its address.
+  if (calls(theirs.node, own_name(self)) &&
+      self->state.others.replaced(theirs.node, theirs.boot))
+    ops::logger("member")->info("node {} was started anew", theirs.node);
+  return self->state.options.self;
+}
+
+/// Another process greets under the name of one that counts as alive. A node that was killed and
+/// started within a second does that, and so does a second node of that name: whether the former
+/// one still answers tells which it is.
+caf::result<runtime::hello> look_at_former(self_pointer self, const runtime::hello& theirs,
+                                           const caf::strong_actor_ptr& former,
+                                           const error& refused) {
+  auto promise = self->make_response_promise<runtime::hello>();
+  self->request(caf::actor_cast<runtime::member_actor>(former), probe_timeout,
+                runtime::atom::greet_v, self->state.options.self)
+      .then(
+          [promise, theirs, refused](const runtime::hello&) mutable {
+            promise.deliver(refuse(theirs.node, refused));
+          },
+          [self, promise, theirs](caf::error&) mutable {
+            promise.deliver(welcome(self, theirs));
+          });
+  return promise;
+}
+
 caf::result<runtime::hello> greet(self_pointer self, const runtime::hello& theirs) {
   auto& s = self->state;
-  known_peer known;
+  auto former = s.others.member(theirs.node);
   const auto* last = s.others.last(theirs.node);
-  if (last)
-    known = {last->boot, s.others.alive(theirs.node, now(self))};
-  if (auto refused = accept(s.options.self, theirs, last ? &known : nullptr)) {
-    ops::logger("member")->warn("node {} was refused: {}", theirs.node, refused.text());
-    return runtime::to_caf(refused);
-  }
-  return s.options.self;
+  if (auto refused = accept(s.options.self, theirs, nullptr))
+    return refuse(theirs.node, refused);
+  known_peer known{last ? last->boot : "", former && s.others.alive(theirs.node, now(self))};
+  if (auto refused = accept(s.options.self, theirs, last ? &known : nullptr))
+    return look_at_former(self, theirs, former, refused);
+  return welcome(self, theirs);
 }
 
 void learn(self_pointer self, const std::vector<std::string>& records) {

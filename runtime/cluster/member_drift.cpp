@@ -158,6 +158,12 @@ std::string who_is_gone(const situation& nodes, const drift& d) {
                                                 : std::string();
 }
 
+const runtime::running* find(const std::map<std::string, runtime::running>& all,
+                             const std::string& component) {
+  auto at = all.find(component);
+  return at == all.end() ? nullptr : &at->second;
+}
+
 /// The target says how it is in each beat.
 void look_for_end(self_pointer self, drift& d) {
   auto& s = self->state;
@@ -168,9 +174,10 @@ void look_for_end(self_pointer self, drift& d) {
                "node " + d.shown.to + " had it and was lost before it ran there; it goes on " +
                    (p ? "on " + p->node : "nowhere: it is not in the settings any more"));
   const auto* beat = d.shown.to == own_name(self) ? &s.own_beat : s.others.last(d.shown.to);
-  auto found = beat->components.find("flow." + flow);
-  bool is_new = found != beat->components.end() && found->second.epoch >= d.shown.epoch;
-  if (is_new && found->second.state == "running") {
+  // Null when the target was started anew.
+  const auto* found = beat ? find(beat->components, "flow." + flow) : nullptr;
+  bool is_new = found && found->epoch >= d.shown.epoch;
+  if (is_new && found->state == "running") {
     auto pause = now(self) - *d.frozen;
     d.shown.pause_us = std::chrono::duration_cast<std::chrono::microseconds>(pause).count();
     s.env.metrics->drifts({flow}).Increment();
@@ -180,7 +187,7 @@ void look_for_end(self_pointer self, drift& d) {
   if (now(self) - d.since >= resume_timeout)
     end(self, flow, "failed",
         fmt::format("node {} owns it, but it does not run there yet: {}", d.shown.to,
-                    is_new ? found->second.state + " " + found->second.reason
+                    is_new ? found->state + " " + found->reason
                            : "nothing was heard of it"));
 }
 

@@ -21,9 +21,22 @@ void peers::connected(const std::string& name, caf::strong_actor_ptr member, mom
 
 void peers::beat(runtime::beat b, moment now, int64_t now_us) {
   auto& p = all_[b.node];
+  if (!p.boot.empty() && p.boot != b.boot)
+    return;
   p.heard = now;
   p.heard_us = now_us;
   p.last = std::move(b);
+}
+
+bool peers::replaced(const std::string& name, const std::string& boot) {
+  auto& p = all_[name];
+  p.boot = boot;
+  if (!p.last || p.last->boot == boot)
+    return false;
+  p.last.reset();
+  p.member = nullptr;
+  p.disconnected.reset();
+  return true;
 }
 
 bool peers::alive(const std::string& name, moment now) const {

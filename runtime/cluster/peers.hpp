@@ -21,6 +21,8 @@ struct peer {
   moment heard;
   int64_t heard_us = 0;
   std::optional<moment> disconnected;
+  /// Of the process that was let in last; empty: of any.
+  std::string boot;
 };
 
 class peers {
@@ -32,6 +34,9 @@ public:
   void add(const std::string& name) { all_.try_emplace(name); }
   void connected(const std::string& name, caf::strong_actor_ptr member, moment now);
   void beat(runtime::beat b, moment now, int64_t now_us);
+  /// The node runs as this process from now on: what another one said, or says, does not count.
+  /// Returns whether one was known.
+  bool replaced(const std::string& name, const std::string& boot);
 
   /// Beats come, and the connection is there or was until a moment ago.
   bool alive(const std::string& name, moment now) const;

@@ -28,6 +28,24 @@ struct three : members {
     const auto* p = log.decided().find("flow." + flow);
     return p ? p->node + " " + std::to_string(p->epoch) : "";
   }
+  /// What this node answers to a greeting within 1 s.
+  std::string greet(const std::string& at, const std::string& name, const std::string& boot) {
+    auto answer = std::make_shared<std::string>("nothing");
+    auto hello = cluster::current_hello(name, "1.0.0", boot);
+    clock.spawn(nowhere, [answer, hello, to = actors.at(at)](caf::event_based_actor* self) {
+      self->request(to, caf::infinite, runtime::atom::greet_v, hello)
+          .then([answer](const runtime::hello& h) { *answer = "this is " + h.node; },
+                [answer](caf::error& e) { *answer = runtime::from_caf(e).text(); });
+    });
+    run(1s);
+    return *answer;
+  }
+  runtime::node_report shown(const std::string& at, const std::string& name) {
+    for (auto& n : look(at).nodes)
+      if (n.name == name)
+        return n;
+    return {};
+  }
   std::string drift(const std::string& flow, const std::string& to) {
     return ask("n1", {"drift", flow, to});
   }
@@ -65,6 +83,41 @@ TEST_CASE("a node that was started again does not run what its dead process had"
   // The leader gives it back, with an epoch of its own.
   CHECK(c.owner("f2") == "n2 2");
   CHECK(c.nodes["n2"]->runs == std::map<std::string, int64_t>{{"f2", 2}});
+}
+
+TEST_CASE("a second node under the name of one that answers is refused") {
+  three c;
+  CHECK(c.greet("n3", "n2", "another") == "two nodes are named n2; give one of them another name");
+  CHECK(c.shown("n3", "n2").state == "running");
+  CHECK(c.shown("n3", "n2").boot == "n2#1");
+}
+
+TEST_CASE("a node that was killed and is started at once is let in before it counts as lost") {
+  three c;
+  c.kill("n2");
+  CHECK(c.shown("n3", "n2").state == "running");
+  CHECK(c.greet("n3", "n2", "n2#2") == "this is n3");
+  CHECK(c.shown("n3", "n2").state == "joining");
+}
+
+TEST_CASE("a node whose former process hangs is let in, and when that wakes nobody listens to it") {
+  three c;
+  c.clock.freeze(1);
+  CHECK(c.greet("n3", "n2", "n2#2") == "this is n3");
+  c.clock.thaw(1);
+  c.run(1s);
+  CHECK(c.shown("n3", "n2").state == "joining");
+  CHECK(c.greet("n3", "n2", "n2#2") == "this is n3");
+}
+
+TEST_CASE("MEMBER notices by itself that a node which had called it is gone") {
+  three c;
+  auto before = c.shown("n3", "n1").state;
+  caf::anon_send_exit(c.actors.at("n1"), caf::exit_reason::kill);
+  c.run(700ms);
+  CHECK(before == "running");
+  CHECK(c.shown("n3", "n1").state == "lost");
+  c.actors.erase("n1");
 }
 
 TEST_CASE("an order that cannot be carried out is refused with the reason, at any node") {

@@ -39,4 +39,23 @@ TEST_CASE("a beat of a node that nobody named is kept") {
   CHECK_FALSE(all.alive("n8", {}));
 }
 
+TEST_CASE("what the former process of a node says does not count any more") {
+  peers all{1500ms};
+  moment at{};
+  all.beat(beat_of("n2"), at, 7);
+  CHECK(all.replaced("n2", "boot 2"));
+  CHECK(all.last("n2") == nullptr);
+  CHECK_FALSE(all.alive("n2", at));
+  CHECK(all.member("n2") == nullptr);
+  all.beat(beat_of("n2"), at, 8);
+  CHECK(all.last("n2") == nullptr);
+  auto anew = beat_of("n2");
+  anew.boot = "boot 2";
+  all.beat(anew, at, 9);
+  CHECK(all.alive("n2", at));
+  // The same process greets again after each cut.
+  CHECK_FALSE(all.replaced("n2", "boot 2"));
+  CHECK(all.alive("n2", at));
+}
+
 } // namespace rtdp::cluster
