@@ -104,6 +104,14 @@ void tick(self_pointer self) {
   tend_drifts(self);
 }
 
+/// What keeps the node from being empty, as far as the leader knows; empty: nothing.
+std::string why_not_drained(self_pointer self, const std::string& node) {
+  for (const auto& a : self->state.plan)
+    if (a.from == node)
+      return a.reason;
+  return {};
+}
+
 runtime::node_report shown_node(self_pointer self, const std::string& name) {
   auto& s = self->state;
   runtime::node_report r;
@@ -133,6 +141,8 @@ runtime::node_report shown_node(self_pointer self, const std::string& name) {
             : !s.decided.draining(name) ? "running"
             : r.flows + r.sources > 0  ? "draining"
                                        : "drained";
+  if (r.state == "draining")
+    r.reason = why_not_drained(self, name);
   return r;
 }
 

@@ -66,6 +66,13 @@ struct drift {
   std::optional<moment> frozen;
 };
 
+/// A flow that could not be moved: when the leader may try again by itself.
+struct stay {
+  uint32_t failures = 0;
+  moment until;
+  std::string why;
+};
+
 struct member_state {
   runtime::environment env;
   member_options options;
@@ -110,6 +117,8 @@ struct member_state {
   uint64_t drift_serial = 0;
   /// The newest last.
   std::deque<runtime::drift_report> ended_drifts;
+  /// By flow, on the leader, until it moves.
+  std::map<std::string, stay> stays;
   /// What has no place, and the move that would help most.
   std::vector<runtime::advice> plan;
   std::optional<moment> planned, uneven_since, moved;

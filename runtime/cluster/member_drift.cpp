@@ -1,6 +1,7 @@
 #include "runtime/cluster/member_parts.hpp"
 
 #include "runtime/cluster/question.hpp"
+#include "runtime/core/backoff.hpp"
 #include "runtime/core/time.hpp"
 #include "runtime/ops/log.hpp"
 
@@ -9,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <utility>
 
 // PREPARE: the target gets ready behind what the owner has applied, while the owner works on.
@@ -31,6 +33,8 @@ constexpr auto freeze_timeout = 4s;
 constexpr auto commit_timeout = 5s;
 constexpr auto resume_timeout = 10s;
 constexpr size_t ended_kept = 100;
+/// What failed once fails at once again most of the time; but who drains a node waits for it.
+constexpr backoff pause_stay{1s, 10s};
 
 /// NODE or MEMBER of that node: both know what a drift asks. Null when it is not connected.
 caf::actor at(self_pointer self, const std::string& node) {
@@ -59,6 +63,10 @@ void end(self_pointer self, const std::string& flow, const char* step, std::stri
   shown.step = step;
   shown.reason = std::move(reason);
   shown.ended_us = now_us();
+  if (shown.step == "done")
+    s.stays.erase(flow);
+  else
+    put_off(self, flow, shown.reason);
   if (shown.step == "done")
     ops::logger("member")->info("flow {} runs on {}, epoch {}, after a pause of {} ms", flow,
                                 shown.to, shown.epoch, shown.pause_us / 1000);
@@ -267,6 +275,17 @@ void tend_drifts(self_pointer self) {
   }
 }
 
+void put_off(self_pointer self, const std::string& flow, const std::string& why) {
+  auto& one = self->state.stays[flow];
+  one.until = now(self) + pause_stay.delay(one.failures++, std::hash<std::string>{}(flow));
+  one.why = why;
+}
+
+const stay* stays(self_pointer self, const std::string& flow) {
+  auto at = self->state.stays.find(flow);
+  return at == self->state.stays.end() || now(self) >= at->second.until ? nullptr : &at->second;
+}
+
 void drop_all_warm(self_pointer self) {
   auto flows = self->state.warm;
   for (const auto& flow : flows)
@@ -291,6 +310,7 @@ void forget_drifts(self_pointer self, const std::string& why) {
     else
       undo(self, flow, "failed", why);
   }
+  self->state.stays.clear();
 }
 
 } // namespace rtdp::cluster::member

@@ -3,6 +3,8 @@
 #include "runtime/cluster/question.hpp"
 #include "runtime/ops/log.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace rtdp::cluster::member {
@@ -154,6 +156,22 @@ std::vector<std::string> repair(self_pointer self, const situation& s) {
   return records;
 }
 
+/// One that could not be moved is left alone for a while, and the others get their turn.
+void drain_flow(self_pointer self, const std::string& from, const std::string& flow,
+                const std::string& to) {
+  auto& s = self->state;
+  if (const auto* late = stays(self, flow)) {
+    auto left = std::chrono::duration_cast<std::chrono::seconds>(late->until - now(self) + 999ms);
+    s.plan.push_back({"flow." + flow, from, to,
+                      fmt::format("node {} drains, but flow {} could not move: {}; it is tried "
+                                  "again in {} s",
+                                  from, flow, late->why, left.count())});
+  } else if (s.drifts.empty()) {
+    if (auto refused = start_drift(self, flow, to, "node " + from + " drains"))
+      put_off(self, flow, refused.text());
+  }
+}
+
 /// Sources of a draining node go at once: another one continues where it stopped. Flows drift, one
 /// at a time.
 std::vector<std::string> drain(self_pointer self, const situation& s) {
@@ -170,8 +188,8 @@ std::vector<std::string> drain(self_pointer self, const situation& s) {
     else if (kind == "source" || p.stopped)
       records.push_back(placement_record(
           component, {*to, s.usable.at(*to).boot, p.epoch + 1, p.stopped}));
-    else if (self->state.drifts.empty())
-      (void)start_drift(self, name, *to, "node " + p.node + " drains");
+    else
+      drain_flow(self, p.node, name, *to);
   }
   return records;
 }
@@ -191,11 +209,12 @@ void balance(self_pointer self, const situation& s) {
     st.uneven_since = now(self);
   bool lasts = now(self) - *st.uneven_since >= uneven_time;
   bool rested = !st.moved || now(self) - *st.moved >= move_interval;
-  if (mode != config::placement_mode::on || !lasts || !rested || !st.drifts.empty())
+  auto flow = split(advised->component).second;
+  if (mode != config::placement_mode::on || !lasts || !rested || !st.drifts.empty() ||
+      stays(self, flow))
     return;
   st.moved = now(self);
-  if (auto refused =
-          start_drift(self, split(advised->component).second, advised->to, advised->reason))
+  if (auto refused = start_drift(self, flow, advised->to, advised->reason))
     log()->warn("{} stays on {}: {}", advised->component, advised->from, refused.text());
 }
 

@@ -46,6 +46,10 @@ void tend_drifts(self_pointer self);
 void drop_warm(self_pointer self, const std::string& flow);
 /// The leader that wanted them is gone or out of reach, and with it their drifts.
 void drop_all_warm(self_pointer self);
+/// A flow could not be moved, for this reason: it is left where it is for a while.
+void put_off(self_pointer self, const std::string& flow, const std::string& why);
+/// Null when the leader may move it by itself.
+const stay* stays(self_pointer self, const std::string& flow);
 /// This node does not lead any more.
 void forget_drifts(self_pointer self, const std::string& why);
 

@@ -37,6 +37,11 @@ void node_control::take_from_leader(runtime::cluster_report& cluster) {
     return;
   cluster.drifts = std::move(theirs->drifts);
   cluster.plan = std::move(theirs->plan);
+  // Only the leader knows what keeps a node from being empty.
+  for (auto& n : cluster.nodes)
+    for (auto& other : theirs->nodes)
+      if (n.name == other.name && n.state == "draining" && other.state == n.state)
+        n.reason = std::move(other.reason);
 }
 
 /// All are asked at once: a node that is frozen costs its own time-out, not that of each.

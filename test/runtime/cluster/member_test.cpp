@@ -222,6 +222,43 @@ TEST_CASE("a node that drains is left by its flows, one after the other") {
   CHECK(c.look("n2").nodes.front().state == "drained");
 }
 
+TEST_CASE("a drain that fails is tried again ever more seldom, and the node says why it is not empty") {
+  three c;
+  c.nodes["n2"]->warm_error = c.nodes["n3"]->warm_error = rejected("no such table");
+  auto tries = [&c] {
+    auto drifts = c.look("n1").drifts;
+    return std::count_if(drifts.begin(), drifts.end(),
+                         [](const auto& d) { return d.step == "failed"; });
+  };
+  CHECK(c.ask("n1", {"drain", "n1", ""}).starts_with("node n1 drains"));
+  c.run(400ms);
+  CHECK(tries() == 1);
+  auto n1 = c.shown("n1", "n1");
+  CHECK(n1.state == "draining");
+  CHECK_MESSAGE(n1.reason.find("node n1 drains, but flow f1 could not move: node n") == 0,
+                n1.reason);
+  CHECK(n1.reason.find(": no such table; it is tried again in 1 s") != std::string::npos);
+  c.run(15s);
+  // After 1, 2, 4 and 8 s, a quarter of it less at most.
+  CHECK(tries() >= 4);
+  CHECK(tries() <= 6);
+  CHECK(c.owner("f1") == "n1 1");
+  c.nodes["n2"]->warm_error = c.nodes["n3"]->warm_error = {};
+  c.run(11s);
+  CHECK(c.owner("f1") != "n1 1");
+  CHECK(c.shown("n1", "n1").state == "drained");
+}
+
+TEST_CASE("a flow whose drain a person has cancelled is not moved at once again") {
+  three c;
+  c.nodes["n2"]->warm_answers = c.nodes["n3"]->warm_answers = false;
+  CHECK(c.ask("n1", {"drain", "n1", ""}).starts_with("node n1 drains"));
+  c.run(200ms);
+  CHECK(c.ask("n1", {"cancel", "f1", ""}).starts_with("the drift of flow f1 is cancelled"));
+  c.run(200ms);
+  CHECK(c.drift_shown() == "cancelled: cancelled");
+}
+
 TEST_CASE("a flow that comes back into the settings goes on behind the epoch that it had") {
   three c;
   CHECK(c.ask("n3", {"apply", "", "", "f1"}) == "revision 2 is in force: 1 sources and flows");
