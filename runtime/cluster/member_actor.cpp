@@ -157,6 +157,8 @@ runtime::cluster_report report(self_pointer self) {
     out.drifts.push_back(d.shown);
   out.drifts.insert(out.drifts.end(), s.ended_drifts.rbegin(), s.ended_drifts.rend());
   out.plan = s.plan;
+  if (s.uneven)
+    out.plan.push_back(*s.uneven);
   for (const auto& [component, p] : s.decided.placements())
     out.owners[component] = p.node;
   return out;

@@ -119,8 +119,10 @@ struct member_state {
   std::deque<runtime::drift_report> ended_drifts;
   /// By flow, on the leader, until it moves.
   std::map<std::string, stay> stays;
-  /// What has no place, and the move that would help most.
+  /// What has no place and what cannot leave its own, as of the last look; and, of the last look at
+  /// the load, the move that would help most.
   std::vector<runtime::advice> plan;
+  std::optional<runtime::advice> uneven;
   std::optional<moment> planned, uneven_since, moved;
   moment beaten;
   runtime::beat own_beat;

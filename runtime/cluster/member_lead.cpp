@@ -56,6 +56,7 @@ void step_down(self_pointer self, const std::string& why) {
   s.leading = false;
   s.alone_since.reset();
   s.plan.clear();
+  s.uneven.reset();
   forget_drifts(self, "the leader changed");
 }
 
@@ -197,14 +198,12 @@ std::vector<std::string> drain(self_pointer self, const situation& s) {
 void balance(self_pointer self, const situation& s) {
   auto& st = self->state;
   auto mode = st.options.settings.nodes.placement;
-  if (mode == config::placement_mode::off)
-    return;
-  auto advised = even_out(s);
+  auto advised = mode == config::placement_mode::off ? std::nullopt : even_out(s);
+  st.uneven = advised;
   if (!advised) {
     st.uneven_since.reset();
     return;
   }
-  st.plan.push_back(*advised);
   if (!st.uneven_since)
     st.uneven_since = now(self);
   bool lasts = now(self) - *st.uneven_since >= uneven_time;

@@ -30,6 +30,8 @@ struct node_script {
   /// Answers of a drift that do not come, or are an error.
   bool warm_answers = true, freeze_answers = true;
   error warm_error;
+  /// Each of its flows has moved so many rows between two looks.
+  int64_t rows = 0, rows_each_look = 0;
   /// So many plans are not taken.
   int busy = 0;
 
@@ -101,11 +103,13 @@ inline runtime::feedback_actor::behavior_type scripted_feedback(node_script_ptr 
       },
       [s](atom::list) {
         std::vector<runtime::report> all;
+        s->rows += s->rows_each_look;
         for (const auto& [name, epoch] : s->runs) {
           all.emplace_back();
           all.back().component = "flow";
           all.back().name = name;
           all.back().state = "running";
+          all.back().figures["rows_out"] = s->rows;
         }
         return all;
       },
@@ -120,8 +124,9 @@ public:
   shared_log log{clock, events, bug::none};
   std::map<std::string, node_script_ptr> nodes;
   std::map<std::string, runtime::member_actor> actors;
-  /// Trouble that each node measures.
+  /// Trouble and CPU that each node measures.
   std::map<std::string, std::string> measured;
+  std::map<std::string, int64_t> cpu_permille;
 
   /// As a process of its own, "n1#1"; the nodes that run reach each other.
   void start(const std::string& name) {
@@ -137,7 +142,10 @@ public:
     o.settings_text = "f1 f2";
     o.settings = *settings(o.settings_text);
     o.read_settings = settings;
-    o.measure = [this, name](runtime::beat& b) { b.trouble = measured[name]; };
+    o.measure = [this, name](runtime::beat& b) {
+      b.trouble = measured[name];
+      b.cpu_permille = cpu_permille[name];
+    };
     o.spawn_catalog = [this, name, boot](caf::local_actor& parent, runtime::member_actor member) {
       return clock.belongs(index(name), parent.spawn(catalog_on_log, &clock, &log, member, boot));
     };

@@ -259,6 +259,23 @@ TEST_CASE("a flow whose drain a person has cancelled is not moved at once again"
   CHECK(c.drift_shown() == "cancelled: cancelled");
 }
 
+TEST_CASE("the move that would help most stays in the plan as long as it would") {
+  three c;
+  CHECK(c.ask("n1", {"apply", "", "", "f1 f2 f3 f4"}).starts_with("revision 2"));
+  c.run(1s);
+  REQUIRE(c.nodes["n1"]->runs.size() == 2);
+  c.cpu_permille["n1"] = 1500;
+  c.nodes["n1"]->rows_each_look = 100;
+  c.run(6s);
+  for (int i = 0; i < 50; ++i) {
+    c.run(110ms);
+    auto plan = c.look("n1").plan;
+    REQUIRE(plan.size() == 1);
+    CHECK(plan[0].from == "n1");
+    CHECK(plan[0].reason.starts_with("n1 uses 150% of a core"));
+  }
+}
+
 TEST_CASE("a flow that comes back into the settings goes on behind the epoch that it had") {
   three c;
   CHECK(c.ask("n3", {"apply", "", "", "f1"}) == "revision 2 is in force: 1 sources and flows");
