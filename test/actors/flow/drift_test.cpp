@@ -100,7 +100,9 @@ struct two_nodes {
     system.advance(1s, 500ms);
     system.advance(6s, 6s);
     send(2);
-    system.advance(1s, 1s);
+    // The call that fails may be one of these rows: a step of time for the write, and one for SINK's
+    // back-off (100 ms) behind it.
+    system.advance(1s, 250ms);
   }
   /// Each row once, in order, and none under the old epoch behind the first under the new one.
   bool exactly_once() const {
@@ -125,8 +127,8 @@ std::string name_of(const std::string& steps, const std::array<int, 3>& apart) {
          std::to_string(apart[2]) + " messages from each other";
 }
 
-/// Takes up to four steps, so many messages apart.
-void check_drift(const temp_folder& folder, const std::string& steps,
+/// Takes up to four steps, so many messages apart. False when fewer calls of the store were made.
+bool check_drift(const temp_folder& folder, const std::string& steps,
                  const std::array<int, 3>& apart, int failing_call = 0) {
   two_nodes t(folder);
   t.store.failing_call = failing_call;
@@ -141,6 +143,7 @@ void check_drift(const temp_folder& folder, const std::string& steps,
     rows += std::to_string(t.store.rows[i]) + "/" + std::to_string(t.store.written_by[i]) + " ";
   INFO(name_of(steps, apart), ", failing call ", failing_call, "; rows: ", rows);
   CHECK(t.exactly_once());
+  return t.store.failing_call == 0;
 }
 
 void check_all(const std::string& steps) {
@@ -168,9 +171,32 @@ TEST_CASE("a flow that thaws before the other one takes over loses and doubles n
 TEST_CASE("a hand-over goes on when the store fails at any call of it") {
   temp_folder folder;
   for (const auto* steps : {"fprs", "prps", "fprt", "ftpr"})
-    for (int call = 1; call <= 12; ++call)
-      for (int apart : {0, 2, 8})
-        check_drift(folder, steps, {apart, 3, apart}, call);
+    for (int apart : {0, 2, 8}) {
+      int call = 1;
+      while (check_drift(folder, steps, {apart, 3, apart}, call))
+        ++call;
+      // The fence and two batches at least.
+      CHECK(call > 3);
+    }
+}
+
+TEST_CASE("a hand-over behind a progress that is not the data's is not taken for exact") {
+  temp_folder folder;
+  two_nodes t(folder);
+  auto frozen = t.ask<std::string>(t.a.flow, atom::freeze_v);
+  REQUIRE(frozen->value);
+  t.send(2);
+  auto stored = *state::progress::parse(t.store.progress["f"]);
+  int64_t moved = 0;
+  SUBCASE("nothing is wrong with it") {}
+  SUBCASE("a row is lost") { moved = 1; }
+  SUBCASE("a row comes twice") { moved = -1; }
+  stored.offsets["rtdp.shop/0"] += moved;
+  stored.ids.begin()->second += moved;
+  t.store.progress["f"] = stored.text();
+  t.step('r');
+  t.finish();
+  CHECK(t.exactly_once() == (moved == 0));
 }
 
 TEST_CASE("the pause of a hand-over is one take of the fence: rows are there already") {
