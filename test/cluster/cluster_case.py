@@ -4,7 +4,7 @@ import tempfile
 import unittest
 
 from cluster_harness import Cluster, wait
-from shop_load import FLOW_NAMES, FLOWS, Shop
+from shop_load import FLOW_NAMES, FLOWS, TABLES, Shop
 
 KAFKA = os.environ.get("RTDP_TEST_KAFKA")
 needs_servers = unittest.skipUnless(
@@ -26,6 +26,7 @@ class ClusterCase(unittest.TestCase):
         cls.addClassCleanup(cls.cluster.close)
         cls.cluster.start()
         cls.wait_healthy(40)
+        cls.cluster.wait_snapshots(TABLES)
 
     @classmethod
     def wait_healthy(cls, seconds=20):

@@ -23,7 +23,7 @@ import tempfile
 import time
 
 from cluster_harness import ENDED, Cluster, Trouble, wait
-from shop_load import FLOW_NAMES, FLOWS, Shop
+from shop_load import FLOW_NAMES, FLOWS, TABLES, Shop
 
 FAULTS, VICTIMS, STEPS = ("kill", "freeze", "cut"), ("source", "target", "leader"), (
     "prepare", "freeze", "commit", "resume")
@@ -189,6 +189,7 @@ class Table:
     def begin(self):
         self.cluster.start()
         self.wait_healthy(40)
+        self.cluster.wait_snapshots(TABLES)
 
     def wait_healthy(self, seconds=25):
         self.cluster.wait_ready(FLOW_NAMES, seconds, ("shop",))

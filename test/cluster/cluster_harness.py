@@ -155,6 +155,14 @@ class Cluster:
                     all((self.component("sources", s) or {}).get("state") == "running" for s in sources))
         wait(self.story, condition, seconds)
 
+    def wait_snapshots(self, tables, seconds=20):
+        """Each table is read. A flow that appends gets those rows twice, by design, that are written
+        while the snapshot of their table has not reached them: who counts rows writes after it."""
+        def condition():
+            found = {t["name"].split(".")[3]: t.get("snapshot") for t in self.items("tables")}
+            return all(found.get(t) == "done" for t in tables)
+        wait(lambda: f"snapshots of {tables}: {self.items('tables')}\n{self.story()}", condition, seconds)
+
     def story(self):
         """How it stands, for people who read why a test failed."""
         lines = []

@@ -187,8 +187,8 @@ class Nodes(ClusterCase):
         self.assertNotEqual(pinned, self.cluster.settings)
         self.refused(self.cluster.order("POST", "/api/v1/apply", pinned), "n7", "n1")
         apart = self.cluster.settings.replace("events, mutation: i,", "events, node: n1, not_with: [orders], "
-                                              "mutation: i,").replace("mutation: iud_clean", "node: n1, "
-                                                                      "mutation: iud_clean")
+                                              "mutation: i,").replace("orders, mutation: iud_clean",
+                                                                      "orders, node: n1, mutation: iud_clean")
         self.refused(self.cluster.order("POST", "/api/v1/apply", apart), "orders", "n1")
 
     def test_settings_that_are_none(self):

@@ -9,7 +9,6 @@ import subprocess
 import threading
 
 from cluster_harness import wait
-from processes import BINARY
 
 SERVER = os.environ.get("RTDP_TEST_PG_URL", "")
 
@@ -55,6 +54,7 @@ flows:
       - aggregate: {by: [region], count: orders, sum: [{of: n, as: total}], max: [{of: n, as: newest}]}
 """
 FLOW_NAMES = ("orders", "events", "totals")
+TABLES = ("orders", "events")
 # What the target must hold, by its tables: as the source has it, and as the target does.
 DIGEST = "select count(*), md5(coalesce(string_agg(r::text, ',' order by r), '')) from ({}) r"
 CONTENT = {
@@ -65,12 +65,6 @@ CONTENT = {
 
 # Where the number of the transaction stands.
 NEWEST = {"orders": "n", "events": "seq", "totals": "newest"}
-
-# TEMPORARY until the step is merged.
-if subprocess.run([BINARY, "reference", "aggregate"], capture_output=True).returncode != 0:
-    FLOWS = FLOWS[:FLOWS.index("  totals:")]
-    FLOW_NAMES = ("orders", "events")
-    del CONTENT["totals"]
 
 
 class Psql:
