@@ -101,8 +101,9 @@ std::string text_of(const std::vector<config::problem>& problems) {
 
 /// Another file for the node `name`; what it says of this node's own folder and addresses counts at
 /// its next start.
-result<cluster::settings_in_force> read_settings(const std::string& text, const std::string& name,
-                                                 const runtime::environment& env) {
+result<cluster::settings_in_force>
+read_settings(const std::string& text, const std::string& name, const runtime::environment& env,
+              const std::shared_ptr<cluster::flow_directory>& flows) {
   auto checked = config::check(config::load_text(text), built_in());
   if (!checked.problems.empty())
     return rejected(text_of(checked.problems));
@@ -111,20 +112,22 @@ result<cluster::settings_in_force> read_settings(const std::string& text, const 
   auto plan = make_plan(checked.value, env);
   if (!plan)
     return plan.error();
+  plan->taken = [flows, facts = facts_of(checked.value)] { flows->take(facts); };
   return in_force(checked.value, std::make_shared<const cluster::node_plan>(std::move(*plan)));
 }
 
 } // namespace
 
 cluster::member_options plan_member(const config::pipeline& p, const std::string& text,
-                                    const runtime::environment& env) {
+                                    const runtime::environment& env,
+                                    std::shared_ptr<cluster::flow_directory> flows) {
   cluster::member_options out;
   auto self = cluster::current_hello(p.node.name, RTDP_VERSION, cluster::boot_id());
   out.self = self;
   out.settings_text = text;
   out.settings = in_force(p, nullptr);
-  out.read_settings = [name = p.node.name, env](const std::string& other) {
-    return read_settings(other, name, env);
+  out.read_settings = [name = p.node.name, env, flows](const std::string& other) {
+    return read_settings(other, name, env, flows);
   };
   out.measure = load_meter{p.node.data_dir};
   out.spawn_catalog = [env](caf::local_actor& parent, runtime::member_actor member) {

@@ -79,7 +79,8 @@ error check_options(const config::pipeline& p, const serve_options& o) {
 class node_process {
 public:
   node_process(caf::actor_system& system, const config::pipeline& p, const serve_options& o)
-      : system_(system), settings_(p), options_(o) {}
+      : system_(system), settings_(p), options_(o),
+        flows_(std::make_shared<cluster::flow_directory>(facts_of(p))) {}
 
   error begin() {
     const auto& p = settings_;
@@ -167,7 +168,8 @@ private:
     auto text = read_text(options_.file);
     if (!text)
       return text.error();
-    member_ = system_.spawn(cluster::member_actor, env_, plan_member(settings_, *text, env_), node_);
+    member_ = system_.spawn(cluster::member_actor, env_,
+                            plan_member(settings_, *text, env_, flows_), node_);
     const auto* self = settings_.cluster.find(settings_.node.name);
     auto port = cluster::listen(self->listen, member_);
     if (!port)
@@ -179,7 +181,7 @@ private:
   error answer_http() {
     const auto& p = settings_;
     cluster::control_facts facts{
-        {p.node.name, RTDP_VERSION, now_us()}, p.node.data_dir, facts_of(p)};
+        {p.node.name, RTDP_VERSION, now_us()}, p.node.data_dir, flows_};
     for (const auto& m : p.cluster.nodes)
       if (m.http != "off")
         facts.urls[m.name] = "http://" + m.http;
@@ -199,6 +201,7 @@ private:
   const config::pipeline& settings_;
   const serve_options& options_;
   runtime::environment env_;
+  std::shared_ptr<cluster::flow_directory> flows_;
   runtime::node_actor node_;
   runtime::member_actor member_;
   std::unique_ptr<cluster::node_control> control_;

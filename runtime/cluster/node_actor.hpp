@@ -61,6 +61,8 @@ struct node_plan {
   std::vector<flow> flows;
   /// May be absent. NODE registers what it spawns as `alarm`, where REST finds it.
   std::function<runtime::alarm_actor(caf::local_actor&)> spawn_alarm = {};
+  /// Called when these settings take the place of others, before anything is started. May be absent.
+  std::function<void()> taken = {};
   /// Sources and flows wait until they are placed here.
   bool placed = false;
   restart_limits limits;

@@ -57,10 +57,22 @@ result<std::vector<ops::alarm>> node_control::alarms() {
   return shown;
 }
 
-const flow_facts* node_control::find_flow(const std::string& name) const {
-  auto at = std::find_if(facts_.flows.begin(), facts_.flows.end(),
+void flow_directory::take(std::vector<flow_facts> all) {
+  auto next = std::make_shared<const std::vector<flow_facts>>(std::move(all));
+  std::lock_guard lock{mutex_};
+  flows_ = std::move(next);
+}
+
+flow_directory::flows flow_directory::now() const {
+  std::lock_guard lock{mutex_};
+  return flows_;
+}
+
+std::optional<flow_facts> node_control::find_flow(const std::string& name) const {
+  auto all = facts_.flows->now();
+  auto at = std::find_if(all->begin(), all->end(),
                          [&](const flow_facts& f) { return f.name == name; });
-  return at == facts_.flows.end() ? nullptr : &*at;
+  return at == all->end() ? std::nullopt : std::optional(*at);
 }
 
 std::string stopped_key(ops::component_class c, const std::string& name) {
@@ -129,7 +141,7 @@ result<std::string> node_control::rewound_progress(const flow_facts& flow, const
 }
 
 error node_control::rewind_flow(const std::string& name, const std::string& to) {
-  const auto* flow = find_flow(name);
+  auto flow = find_flow(name);
   if (!flow)
     return rejected("no flow named " + name);
   if (auto not_here = here("flow." + name))
@@ -230,7 +242,8 @@ std::vector<std::string> node_control::receivers(const ops::letter& l) const {
   if (l.component.starts_with("flow."))
     return {l.component.substr(5)};
   auto table = ums::ns::parse(l.ns);
-  for (const auto& f : facts_.flows)
+  auto all = facts_.flows->now();
+  for (const auto& f : *all)
     if (auto pattern = ums::ns::parse(f.pattern); pattern && table && pattern->matches(*table))
       names.push_back(f.name);
   return names;

@@ -14,6 +14,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,10 +28,26 @@ struct flow_facts {
   std::vector<std::string> topics;
 };
 
+/// The flows of the settings in force, shared by the answers and by who takes other settings. Any
+/// thread.
+class flow_directory {
+public:
+  using flows = std::shared_ptr<const std::vector<flow_facts>>;
+
+  explicit flow_directory(std::vector<flow_facts> all) { take(std::move(all)); }
+  void take(std::vector<flow_facts> all);
+  /// As they are now; what was returned does not change.
+  flows now() const;
+
+private:
+  mutable std::mutex mutex_;
+  flows flows_;
+};
+
 struct control_facts {
   ops::node_info info;
   std::string data_dir;
-  std::vector<flow_facts> flows;
+  std::shared_ptr<flow_directory> flows;
   /// REST of the nodes of the cluster, by name; empty for a node alone, may lack some.
   std::map<std::string, std::string> urls{};
   /// Every problem of a settings file before the cluster is asked to apply it, those that only its
@@ -88,7 +106,7 @@ private:
   /// Flows that a dead letter goes to again.
   std::vector<std::string> receivers(const ops::letter& l) const;
   result<std::string> rewound_progress(const flow_facts& flow, const std::string& to);
-  const flow_facts* find_flow(const std::string& name) const;
+  std::optional<flow_facts> find_flow(const std::string& name) const;
 
   caf::actor_system& system_;
   runtime::node_actor node_;

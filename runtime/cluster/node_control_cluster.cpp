@@ -109,7 +109,8 @@ ops::readiness node_control::ready() {
     return !member_ || (owner != cluster->owners.end() && owner->second == me);
   };
   // Before its first report a flow is not known to work.
-  for (const auto& f : facts_.flows)
+  auto flows = facts_.flows->now();
+  for (const auto& f : *flows)
     if (expected(f.name) && std::none_of(all->begin(), all->end(), [&](const report& r) {
           return r.component == "flow" && r.name == f.name;
         }))

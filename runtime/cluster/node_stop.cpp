@@ -94,6 +94,8 @@ void take_up(self_pointer self) {
   for (auto* c : gone)
     forget(self, *c);
   s.plan = next;
+  if (s.plan.taken)
+    s.plan.taken();
   start_again(self, kind::source);
   if (!s.plan.placed)
     start_new(self, kind::source, s.plan.sources);

@@ -49,6 +49,16 @@ TEST_CASE("what is not in the plan is stopped and in no list any more") {
   CHECK(t.b().born.size() == 1);
 }
 
+TEST_CASE("a plan that is taken up says so, before what is new in it starts") {
+  applying t;
+  bool taken = false;
+  auto started = std::make_shared<script>();
+  t.next.flows.push_back(t.plan_flow("c", started));
+  t.next.taken = [&taken, started] { taken = started->born.empty(); };
+  CHECK(t.apply()->value == true);
+  CHECK(taken);
+}
+
 TEST_CASE("what is new in the plan is started") {
   applying t;
   t.flows["c"] = std::make_shared<script>();

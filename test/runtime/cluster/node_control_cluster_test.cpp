@@ -100,6 +100,8 @@ struct clustered {
     for (const auto& a : spawned)
       caf::anon_send_exit(a, caf::exit_reason::kill);
   }
+  std::shared_ptr<flow_directory> flows = std::make_shared<flow_directory>(
+      std::vector<flow_facts>{{"here", "*", {}}, {"there", "sqlite.shop.main.orders", {}}});
   node_control control(reports own = {report_of("flow", "here")}) {
     auto told = system.spawn(feedback, std::move(own));
     auto asked = system.spawn(member, m);
@@ -107,7 +109,7 @@ struct clustered {
     spawned.push_back(caf::actor_cast<caf::actor>(asked));
     control_facts facts{{"n1", "0.1.0", 0},
                         folder.path(),
-                        {{"here", "*", {}}, {"there", "sqlite.shop.main.orders", {}}},
+                        flows,
                         {{"n2", "http://127.0.0.1:8082"}}};
     return {system, {}, told, nullptr, std::move(facts), asked};
   }
@@ -175,6 +177,19 @@ TEST_CASE("what is about the data of another node names it") {
   order.table = "nobody";
   CHECK(control.snapshot(order).error().text() ==
         "no source reads a table nobody; `rtdp tables` lists them");
+}
+
+TEST_CASE("a flow of other settings is known as soon as they are taken, a former one no more") {
+  clustered t;
+  auto control = t.control();
+  t.m.seen.owners["flow.later"] = "n2";
+  CHECK(control.rewind_flow("later", "beginning").text() == "no flow named later");
+  t.flows->take({{"later", "*", {}}});
+  CHECK(control.rewind_flow("there", "beginning").text() == "no flow named there");
+  // Its node is looked up, so it was found.
+  auto other = t.control();
+  CHECK(other.rewind_flow("later", "beginning").text() ==
+        "flow.later is on n2: ask n2, with --url http://127.0.0.1:8082");
 }
 
 TEST_CASE("drifts and the plan are those of the leader, the rest is as this node sees it") {
