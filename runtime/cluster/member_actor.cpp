@@ -193,8 +193,8 @@ caf::result<T> ask_peer(self_pointer self, const std::string& node, const char* 
   auto promise = self->make_response_promise<T>();
   self->request(caf::actor_cast<runtime::member_actor>(member), peer_timeout, std::move(xs)...)
       .then([promise](T& x) mutable { promise.deliver(std::move(x)); },
-            [promise, asked = question{"node " + node, what, peer_timeout}](caf::error& e) mutable {
-              promise.deliver(runtime::to_caf(answer_from(asked, e)));
+            [promise, node](caf::error& e) mutable {
+              promise.deliver(runtime::to_caf(unavailable(said(node, e, peer_timeout))));
             });
   return promise;
 }
@@ -250,10 +250,11 @@ void learn(self_pointer self, const std::vector<std::string>& records) {
       ops::logger("member")->error("{}; it is passed over", e.text());
   follow(self);
   // Behind `follow`: what the former leader had committed is this node's own.
-  if (self->state.decided.term() == self->state.warm_term)
+  if (self->state.decided.term() == self->state.drift_term)
     return;
-  self->state.warm_term = self->state.decided.term();
+  self->state.drift_term = self->state.decided.term();
   drop_all_warm(self);
+  thaw_all(self);
 }
 
 /// Tells the others that they need not wait: this node ends.
@@ -351,11 +352,10 @@ member_actor(runtime::member_actor::stateful_pointer<member_state> self, runtime
         return member::pass_on<bool>(self, atom::warm_v, flow, progress);
       },
       [self](atom::freeze, const std::string& flow) {
+        self->state.frozen.insert(flow);
         return member::pass_on<std::string>(self, atom::freeze_v, flow);
       },
-      [self](atom::thaw, const std::string& flow) {
-        self->send(self->state.node, atom::thaw_v, flow);
-      },
+      [self](atom::thaw, const std::string& flow) { member::thaw(self, flow); },
       [self](atom::drop, const std::string& flow) { member::drop_warm(self, flow); },
       [self](atom::ask, const runtime::command& c) { return member::take_order(self, c); },
       [self](atom::list) { return member::report(self); },

@@ -98,9 +98,9 @@ struct member_state {
   std::set<std::string> telling;
   /// What a person stopped and this node owns: it is in the lists all the same.
   std::set<std::string> told_stopped;
-  /// Flows that this node keeps warm for a drift, and the term of the leader that wanted it.
-  std::set<std::string> warm;
-  int64_t warm_term = 0;
+  /// Flows that this node keeps warm, or frozen, for a drift, and the term of the leader that wanted it.
+  std::set<std::string> warm, frozen;
+  int64_t drift_term = 0;
   std::optional<moment> placed;
 
   bool leading = false;
@@ -109,6 +109,8 @@ struct member_state {
   std::optional<moment> leaderless_since, claim_not_before;
   /// When the catalog last showed that somebody leads, and when this node last showed it as leader.
   std::optional<moment> leader_shown, appended;
+  /// Since when this node and those that it hears are more than half of all.
+  std::optional<moment> most_heard;
   /// As leader: since when it hears so few nodes that the others may have another leader.
   std::optional<moment> alone_since;
   moment leading_since;

@@ -6,6 +6,7 @@
 #include "runtime/ops/log.hpp"
 
 #include <caf/actor_cast.hpp>
+#include <caf/sec.hpp>
 #include <caf/send.hpp>
 
 #include <fmt/format.h>
@@ -105,9 +106,9 @@ void ask(self_pointer self, const drift& d, const std::string& node, const char*
             if (auto* found = current(self, flow, serial))
               then(*found, answer);
           },
-          [self, flow, serial, asked](caf::error& e) {
+          [self, flow, serial, node, timeout](caf::error& e) {
             if (current(self, flow, serial))
-              undo(self, flow, "failed", answer_from(asked, e).text());
+              undo(self, flow, "failed", said(node, e, timeout));
           });
 }
 
@@ -299,6 +300,23 @@ void drop_warm(self_pointer self, const std::string& flow) {
     return;
   self->request(self->state.node, answer_timeout, runtime::atom::drop_v, std::string("flow"), flow)
       .then([](bool) {}, [](caf::error&) {});
+}
+
+void thaw(self_pointer self, const std::string& flow) {
+  self->state.frozen.erase(flow);
+  self->send(self->state.node, runtime::atom::thaw_v, flow);
+}
+
+void thaw_all(self_pointer self) {
+  auto flows = self->state.frozen;
+  for (const auto& flow : flows)
+    thaw(self, flow);
+}
+
+std::string said(const std::string& node, const caf::error& e, std::chrono::seconds limit) {
+  if (e == caf::sec::request_timeout)
+    return fmt::format("node {} did not answer within {} s", node, limit.count());
+  return "node " + node + ": " + runtime::from_caf(e).text();
 }
 
 void forget_drifts(self_pointer self, const std::string& why) {

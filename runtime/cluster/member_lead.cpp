@@ -29,11 +29,20 @@ constexpr auto move_interval = 30s;
 
 auto log() { return ops::logger("member"); }
 
-/// This node and those that it hears are more than half of all.
-bool hears_most(self_pointer self) {
+/// Whether this node and those that it hears are more than half of all, and since when.
+void count_heard(self_pointer self) {
   auto& s = self->state;
   auto heard = s.others.living(now(self)).size() + 1;
-  return 2 * heard > s.options.settings.nodes.nodes.size();
+  if (2 * heard <= s.options.settings.nodes.nodes.size())
+    s.most_heard.reset();
+  else if (!s.most_heard)
+    s.most_heard = now(self);
+}
+
+/// A node that was cut off hears one of the others first, and that need not be the leader.
+bool has_heard_most(self_pointer self) {
+  auto& s = self->state;
+  return s.most_heard && now(self) - *s.most_heard >= s.options.settings.nodes.failure_timeout;
 }
 
 bool leader_is_alive(self_pointer self) {
@@ -44,7 +53,7 @@ bool leader_is_alive(self_pointer self) {
     return true;
   // A node that is cut off, or under a name that another one has, hears nobody. Would it lead, the
   // others would take the lead back, and so on: it looks whether the catalog shows a leader.
-  return !hears_most(self) && !s.decided.leader().empty() &&
+  return !has_heard_most(self) && !s.decided.leader().empty() &&
          s.decided.leader_boot() != own_boot(self) && s.leader_shown &&
          now(self) - *s.leader_shown < 2 * s.options.settings.nodes.failure_timeout;
 }
@@ -111,13 +120,13 @@ bool renewal_is_due(self_pointer self) {
 /// this node gives itself what they have.
 bool alone(self_pointer self) {
   auto& s = self->state;
-  if (hears_most(self)) {
+  if (s.most_heard) {
     s.alone_since.reset();
     return false;
   }
   if (!s.alone_since)
     s.alone_since = now(self);
-  return now(self) - *s.alone_since < s.options.settings.nodes.failure_timeout / 2;
+  return now(self) - *s.alone_since < s.options.settings.nodes.failure_timeout;
 }
 
 /// True while it is better to wait for more nodes to come.
@@ -283,6 +292,7 @@ void append(self_pointer self, std::vector<std::string> records, std::function<v
 
 void watch(self_pointer self) {
   auto& s = self->state;
+  count_heard(self);
   if (s.leading)
     return decide(self);
   if (leader_is_alive(self)) {

@@ -145,12 +145,14 @@ class Cluster:
         return next((d for d in self.items("drifts", at) if d["flow"] == flow), None)
 
     def wait_ready(self, flows, seconds=20, sources=()):
-        """All nodes run, one leads, every flow and source has an owner."""
+        """All nodes run, each as all of them see it; one leads; every flow and source has an owner."""
         def condition():
             dead = [n for n, node in self.nodes.items() if not node.alive()]
             if dead:
                 raise Trouble(f"{dead} ended before the cluster was ready\n{self.story()}")
-            return (all(s == "running" for s in self.states().values()) and self.leader() and
+            seen = [self.items("nodes", n) for n in self.nodes]
+            return (all(nodes and all(n["state"] == "running" for n in nodes) for nodes in seen) and
+                    len({n["name"] for nodes in seen for n in nodes if n["leader"]}) == 1 and
                     all(self.owner(f) for f in flows) and
                     all((self.component("sources", s) or {}).get("state") == "running" for s in sources))
         wait(self.story, condition, seconds)

@@ -213,6 +213,23 @@ TEST_CASE("a drift can be cancelled until it is committed") {
   CHECK(c.owner("f1") == "n1 1");
 }
 
+TEST_CASE("a flow that was frozen by a leader that dies goes on as soon as another one leads") {
+  three c;
+  c.nodes["n2"]->freeze_answers = false;
+  CHECK(c.drift("f2", "n3") == "flow f2 drifts to n3");
+  c.run(50ms);
+  CHECK(c.drift_shown() == "freeze: asked for");
+  c.kill("n1");
+  c.run(50ms);
+  CHECK_FALSE(c.nodes["n2"]->was_told("thaw f2"));
+  // It would thaw by itself after 5 s.
+  c.run(2s);
+  CHECK(c.log.decided().leader() == "n2");
+  CHECK(c.nodes["n2"]->was_told("thaw f2"));
+  CHECK(c.nodes["n3"]->was_told("drop f2"));
+  CHECK(c.owner("f2") == "n2 1");
+}
+
 TEST_CASE("a node that drains is left by its flows, one after the other") {
   three c;
   CHECK(c.ask("n3", {"drain", "n1", ""}).starts_with("node n1 drains"));
