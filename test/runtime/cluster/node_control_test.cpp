@@ -52,7 +52,7 @@ struct controlled {
   node_control control(reports all) {
     auto to = system.spawn(feedback, std::move(all));
     spawned.push_back(caf::actor_cast<caf::actor>(to));
-    return {system, {}, to, nullptr, {{"n1", "0.1.0", 0}, folder.path(), {}}};
+    return {system, {}, to, nullptr, {{"n1", "0.1.0", 0}, folder.path()}};
   }
   /// As NODE does when it starts ALARM.
   void start_alarm(alarms all) {
