@@ -44,8 +44,9 @@ struct situation {
 /// that fits nowhere has an empty `to`, and the reason says why.
 std::vector<runtime::advice> place_orphans(const situation& s);
 
-/// Where one component may go from where it is; nothing when it fits nowhere else.
-std::optional<std::string> best_other(const situation& s, const std::string& component);
+/// What is on nodes that drain, and where each could go, as if all went at once; an empty `to` when
+/// it fits nowhere else.
+std::vector<runtime::advice> leave_draining(const situation& s);
 
 /// Why a flow may not run on a node; empty when it may.
 std::string unfit(const situation& s, const std::string& component, const std::string& node);

@@ -24,6 +24,7 @@ T get(const json& value, const char* name) {
 } // namespace
 
 error catalog::learn(std::string_view text) {
+  ++changes_;
   auto end = text.find('\n');
   if (end == text.npos)
     return rejected("a record of the catalog has a key and a value; found " +

@@ -44,6 +44,9 @@ public:
   const std::string& settings() const { return settings_; }
   int64_t revision() const { return revision_; }
 
+  /// Counts the records; the same number means that nothing has changed.
+  uint64_t changes() const { return changes_; }
+
   const std::map<std::string, placement>& placements() const { return placements_; }
   /// Null when it has never been placed, or is gone.
   const placement* find(const std::string& component) const;
@@ -53,6 +56,7 @@ public:
   bool draining(const std::string& node) const;
 
 private:
+  uint64_t changes_ = 0;
   std::string leader_, leader_boot_;
   int64_t term_ = 0;
   std::string settings_;

@@ -25,8 +25,6 @@ constexpr auto beat_interval = 250ms;
 /// A flow that was ready runs some 20 ms after it was placed.
 constexpr auto starting_time = 3s;
 constexpr auto ask_timeout = 5s;
-/// Below the 2 s that a greeting may take; two beats that did not come.
-constexpr auto probe_timeout = 500ms;
 /// A list of all nodes waits for the slowest; REST has 5 s.
 constexpr auto peer_timeout = 2s;
 
@@ -99,7 +97,8 @@ void tick(self_pointer self) {
   self->delayed_send(self, tick_interval, runtime::atom::tick_v);
   if (now(self) - s.beaten >= beat_interval || something_starts(s, now(self)))
     beat(self);
-  follow(self);
+  follow_again(self);
+  tell_unheard(self);
   watch(self);
   tend_drifts(self);
 }
@@ -121,7 +120,7 @@ runtime::node_report shown_node(self_pointer self, const std::string& name) {
   r.leader = s.decided.leader() == name;
   if (!last) {
     r.state = "joining";
-    r.reason = "not heard of yet; the log of node " + std::min(name, own_name(self)) + " says why";
+    r.reason = why_unheard(self, name);
     return r;
   }
   bool alive = self_too || s.others.alive(name, now(self));
@@ -199,50 +198,6 @@ caf::result<T> ask_peer(self_pointer self, const std::string& node, const char* 
   return promise;
 }
 
-caf::error refuse(const std::string& node, const error& why) {
-  ops::logger("member")->warn("node {} was refused: {}", node, why.text());
-  return runtime::to_caf(why);
-}
-
-runtime::hello welcome(self_pointer self, const runtime::hello& theirs) {
-  // Who is called is known by its address.
-  if (calls(theirs.node, own_name(self)) &&
-      self->state.others.replaced(theirs.node, theirs.boot))
-    ops::logger("member")->info("node {} was started anew", theirs.node);
-  return self->state.options.self;
-}
-
-/// Another process greets under the name of one that counts as alive. A node that was killed and
-/// started within a second does that, and so does a second node of that name: whether the former
-/// one still answers tells which it is.
-caf::result<runtime::hello> look_at_former(self_pointer self, const runtime::hello& theirs,
-                                           const caf::strong_actor_ptr& former,
-                                           const error& refused) {
-  auto promise = self->make_response_promise<runtime::hello>();
-  self->request(caf::actor_cast<runtime::member_actor>(former), probe_timeout,
-                runtime::atom::greet_v, self->state.options.self)
-      .then(
-          [promise, theirs, refused](const runtime::hello&) mutable {
-            promise.deliver(refuse(theirs.node, refused));
-          },
-          [self, promise, theirs](caf::error&) mutable {
-            promise.deliver(welcome(self, theirs));
-          });
-  return promise;
-}
-
-caf::result<runtime::hello> greet(self_pointer self, const runtime::hello& theirs) {
-  auto& s = self->state;
-  auto former = s.others.member(theirs.node);
-  const auto* last = s.others.last(theirs.node);
-  if (auto refused = accept(s.options.self, theirs, nullptr))
-    return refuse(theirs.node, refused);
-  known_peer known{last ? last->boot : "", former && s.others.alive(theirs.node, now(self))};
-  if (auto refused = accept(s.options.self, theirs, last ? &known : nullptr))
-    return look_at_former(self, theirs, former, refused);
-  return welcome(self, theirs);
-}
-
 void learn(self_pointer self, const std::vector<std::string>& records) {
   self->state.leader_shown = now(self);
   for (const auto& r : records)
@@ -268,30 +223,6 @@ void stop(self_pointer self) {
       self->send(caf::actor_cast<runtime::member_actor>(p.member), runtime::atom::beat_v, last);
   self->send_exit(s.catalog_log, caf::exit_reason::user_shutdown);
   self->quit();
-}
-
-/// The way to a peer is open, or lost (null).
-void connected(self_pointer self, const std::string& name, const caf::strong_actor_ptr& member) {
-  auto& s = self->state;
-  // Who is called has no LINK that watches the peer and says how it is.
-  if (member)
-    self->monitor(member);
-  if (calls(name, own_name(self))) {
-    if (member)
-      ops::logger("member")->info("node {} has connected", name);
-    else if (s.others.member(name))
-      ops::logger("member")->warn("lost node {}, which connects to this one", name);
-  }
-  s.others.connected(name, member, now(self));
-  // What the leader says now does not get here.
-  if (!member && name == s.decided.leader())
-    drop_all_warm(self);
-}
-
-void lost(self_pointer self, const caf::down_msg& message) {
-  for (const auto& [name, p] : self->state.others.all())
-    if (p.member && p.member->address() == message.source)
-      return connected(self, name, nullptr);
 }
 
 void begin(self_pointer self) {

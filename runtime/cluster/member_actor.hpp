@@ -81,6 +81,8 @@ struct member_state {
   catalog decided;
   peers others;
   moment started;
+  /// That nobody has called is told once.
+  bool unheard_told = false;
   std::vector<runtime::report> reports;
   /// Rows out of each component when it was last looked at, and when that was.
   std::map<std::string, std::pair<int64_t, moment>> rows;
@@ -96,6 +98,9 @@ struct member_state {
   std::map<std::string, int64_t> told;
   /// Placements and drops under way, and when the last placement was carried out.
   std::set<std::string> telling;
+  /// Something that NODE was told is to be told again; when the catalog was compared last.
+  bool tell_again = false;
+  moment followed;
   /// What a person stopped and this node owns: it is in the lists all the same.
   std::set<std::string> told_stopped;
   /// Flows that this node keeps warm, or frozen, for a drift, and the term of the leader that wanted it.
@@ -126,6 +131,9 @@ struct member_state {
   std::vector<runtime::advice> plan;
   std::optional<runtime::advice> uneven;
   std::optional<moment> planned, uneven_since, moved;
+  /// What the last decision rested on, and when that was.
+  std::string grounds;
+  moment looked;
   moment beaten;
   runtime::beat own_beat;
   static inline constexpr const char* name = "member";

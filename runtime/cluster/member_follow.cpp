@@ -3,7 +3,8 @@
 #include "runtime/cluster/question.hpp"
 #include "runtime/ops/log.hpp"
 
-#include <algorithm>
+#include <string_view>
+#include <unordered_set>
 
 namespace rtdp::cluster::member {
 
@@ -56,6 +57,7 @@ void tell_plan(self_pointer self) {
           [self, told = s.untold](caf::error& e) {
             auto why = answer_to({"this node", "to take up new settings", node_timeout}, e);
             self->state.telling_plan = false;
+            self->state.tell_again = true;
             if (why == ec::rejected && self->state.untold == told)
               self->state.untold = nullptr;
             ops::logger("member")->warn("the new settings are not carried out yet: {}", why.text());
@@ -80,6 +82,7 @@ void place(self_pointer self, const std::string& component, int64_t epoch) {
           [self, component](caf::error& e) {
             // Tried again at the next tick; a plan that knows it may be on its way.
             self->state.telling.erase(component);
+            self->state.tell_again = true;
             ops::logger("member")->warn(
                 "{} could not be started: {}", component,
                 answer_to({"this node", "to start it", node_timeout}, e).text());
@@ -105,12 +108,13 @@ bool is_mine(self_pointer self, const placement& p) {
   return p.node == own_name(self) && p.boot == own_boot(self);
 }
 
-/// One that left the settings may be back before the leader has taken its placement away: NODE has
-/// ended it meanwhile and has to be told of it anew.
-bool in_settings(const member_state& s, const std::string& component) {
-  const auto& all = s.options.settings.components;
-  return std::any_of(all.begin(), all.end(),
-                     [&](const placeable& p) { return p.component == component; });
+/// The components of the settings. One that left them may be back before the leader has taken its
+/// placement away: NODE has ended it meanwhile and has to be told of it anew.
+std::unordered_set<std::string_view> in_settings(const member_state& s) {
+  std::unordered_set<std::string_view> out;
+  for (const auto& p : s.options.settings.components)
+    out.insert(p.component);
+  return out;
 }
 
 /// What was told to be stopped here and has another owner now, or none, is in the lists no more.
@@ -150,11 +154,14 @@ void tell_stopped(self_pointer self) {
 
 void follow(self_pointer self) {
   auto& s = self->state;
+  s.followed = now(self);
+  s.tell_again = false;
   take_settings(self);
   tell_plan(self);
   std::map<std::string, int64_t> wanted;
+  auto known = in_settings(s);
   for (const auto& [component, p] : s.decided.placements())
-    if (is_mine(self, p) && !p.stopped && in_settings(s, component))
+    if (is_mine(self, p) && !p.stopped && known.contains(component))
       wanted[component] = p.epoch;
   // Copies: an answer may come at once, and change what is iterated.
   auto told = s.told;
@@ -169,6 +176,12 @@ void follow(self_pointer self) {
       place(self, component, epoch);
   }
   tell_stopped(self);
+}
+
+void follow_again(self_pointer self) {
+  const auto& s = self->state;
+  if (s.tell_again || now(self) - s.followed >= 1s)
+    follow(self);
 }
 
 } // namespace rtdp::cluster::member

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_set>
 
 namespace rtdp::cluster::member {
 
@@ -22,6 +24,7 @@ constexpr auto rank_delay = 700ms;
 /// When a whole cluster starts, nodes come one after the other: what has no owner yet waits so long
 /// for all of them.
 constexpr auto gather_time = 5s;
+constexpr auto look_interval = 1s;
 constexpr auto balance_interval = 5s;
 /// Load goes up and down; a difference has to last.
 constexpr auto uneven_time = 15s;
@@ -159,9 +162,11 @@ std::vector<std::string> repair(self_pointer self, const situation& s) {
       st.env.metrics->failovers({a.component}).Increment();
     records.push_back(placement_record(a.component, next));
   }
+  std::unordered_set<std::string_view> known;
+  for (const auto& p : s.all)
+    known.insert(p.component);
   for (const auto& [component, p] : s.decided.placements())
-    if (std::none_of(s.all.begin(), s.all.end(),
-                     [&](const placeable& x) { return x.component == component; }))
+    if (!known.contains(component))
       records.push_back(gone_record(component, p.epoch));
   return records;
 }
@@ -186,20 +191,16 @@ void drain_flow(self_pointer self, const std::string& from, const std::string& f
 /// at a time.
 std::vector<std::string> drain(self_pointer self, const situation& s) {
   std::vector<std::string> records;
-  for (const auto& [component, p] : s.decided.placements()) {
-    auto owner = s.usable.find(p.node);
-    if (owner == s.usable.end() || owner->second.takes_more || owner->second.boot != p.boot)
-      continue;
-    auto to = best_other(s, component);
-    auto [kind, name] = split(component);
-    if (!to)
-      self->state.plan.push_back(
-          {component, p.node, "", "node " + p.node + " drains, but no other node may run it"});
+  for (auto& a : leave_draining(s)) {
+    const auto& p = *s.decided.find(a.component);
+    auto [kind, name] = split(a.component);
+    if (a.to.empty())
+      self->state.plan.push_back(std::move(a));
     else if (kind == "source" || p.stopped)
       records.push_back(placement_record(
-          component, {*to, s.usable.at(*to).boot, p.epoch + 1, p.stopped}));
+          a.component, {a.to, s.usable.at(a.to).boot, p.epoch + 1, p.stopped}));
     else
-      drain_flow(self, p.node, name, *to);
+      drain_flow(self, a.from, name, a.to);
   }
   return records;
 }
@@ -226,6 +227,26 @@ void balance(self_pointer self, const situation& s) {
     log()->warn("{} stays on {}: {}", advised->component, advised->from, refused.text());
 }
 
+/// Whether anything has changed that calls for a decision at once: a record, a node, a drift. What
+/// depends on time alone is looked at once a second; a thousand components 20 times a second would
+/// keep a tenth of a core busy.
+bool look_is_due(self_pointer self) {
+  auto& s = self->state;
+  auto grounds = fmt::format("{} {} {}", s.decided.changes(), s.drift_serial, s.drifts.size());
+  auto add = [&grounds](const runtime::beat& b) {
+    if (b.trouble.empty())
+      grounds += " " + b.node + " " + b.boot;
+  };
+  add(s.own_beat);
+  for (const auto& name : s.others.living(now(self)))
+    add(*s.others.last(name));
+  if (grounds == s.grounds && now(self) - s.looked < look_interval)
+    return false;
+  s.grounds = std::move(grounds);
+  s.looked = now(self);
+  return true;
+}
+
 void decide(self_pointer self) {
   auto& s = self->state;
   if (s.decided.leader_boot() != own_boot(self))
@@ -238,9 +259,11 @@ void decide(self_pointer self) {
   if (renewal_is_due(self))
     return append(self, {leader_record(own_name(self), own_boot(self), s.decided.term())},
                   nothing_more);
-  auto what = look(self);
-  if (alone(self) || gathering(self, what))
+  if (alone(self) || !look_is_due(self))
     return;
+  auto what = look(self);
+  if (gathering(self, what))
+    return s.grounds.clear();
   auto records = repair(self, what);
   if (records.empty())
     records = drain(self, what);

@@ -19,10 +19,27 @@ const std::string& own_boot(self_pointer self);
 /// Looks at the node's components and tells the peers how it is.
 void beat(self_pointer self);
 
+// -- member_peers.cpp ----
+
+/// A node says who it is.
+caf::result<runtime::hello> greet(self_pointer self, const runtime::hello& theirs);
+/// The way to a peer is open, or lost (null).
+void connected(self_pointer self, const std::string& name, const caf::strong_actor_ptr& member);
+/// An actor that this one watches has ended.
+void lost(self_pointer self, const caf::down_msg& message);
+/// Who waits to be called hears of nobody's reasons: tells them once.
+void tell_unheard(self_pointer self);
+/// Why a node that was never heard of may be so.
+std::string why_unheard(self_pointer self, const std::string& name);
+
 // -- member_follow.cpp ----
 
 /// Makes NODE run what the catalog places here, and nothing else.
 void follow(self_pointer self);
+/// The same where something is to be told again; all of it once a second, to be safe. `follow` comes
+/// with each record and each answer otherwise: a thousand placements are not to be compared 20 times
+/// a second.
+void follow_again(self_pointer self);
 
 // -- member_lead.cpp ----
 

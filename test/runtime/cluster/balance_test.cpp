@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+
 namespace rtdp::cluster {
 
 namespace {
@@ -103,9 +105,52 @@ TEST_CASE("a draining node keeps what it has and gets nothing") {
   w.all.push_back({"flow.b"});
   w.all.push_back({"flow.c"});
   CHECK(w.placed() == strings{"flow.b n2", "flow.c n3"});
-  CHECK(best_other(w.look(), "flow.a") == "n2");
+  auto leave = leave_draining(w.look());
+  REQUIRE(leave.size() == 1);
+  CHECK(leave[0].component == "flow.a");
+  CHECK(leave[0].from == "n1");
+  CHECK(leave[0].to == "n2");
+  CHECK(leave[0].reason == "node n1 drains");
   CHECK(unfit(w.look(), "flow.b", "n1") == "node n1 is draining");
   CHECK(unfit(w.look(), "flow.b", "n9") == "node n9 is lost, unknown or in trouble");
+}
+
+TEST_CASE("what leaves a node together is spread, and what is kept apart stays apart") {
+  world w;
+  w.owns("n1", "flow.a");
+  w.owns("n1", "flow.b");
+  w.owns("n1", "flow.c");
+  w.usable["n1"].takes_more = false;
+  w.all = {{"flow.a"}, {"flow.b", "", {"flow.a"}}, {"flow.c", "", {"flow.a", "flow.b"}}};
+  auto leave = leave_draining(w.look());
+  REQUIRE(leave.size() == 3);
+  CHECK(leave[0].to == "n2");
+  CHECK(leave[1].to == "n3");
+  CHECK(leave[2].to.empty());
+  CHECK(leave[2].reason == "node n1 drains, but no other node may run it");
+}
+
+TEST_CASE("a thousand flows are placed on ten nodes alike, and in no time that a beat would miss") {
+  world w;
+  w.all.clear();
+  w.nodes.nodes.clear();
+  w.usable.clear();
+  for (int i = 0; i < 10; ++i) {
+    auto node = "n" + std::to_string(i);
+    w.nodes.nodes.push_back({node, "", "off", "", {}});
+    w.usable[node] = {"boot", true, 0, {}};
+  }
+  for (int i = 0; i < 1000; ++i)
+    w.all.push_back({"flow.f" + std::to_string(i)});
+  std::map<std::string, int> got;
+  auto begun = std::chrono::steady_clock::now();
+  for (const auto& a : place_orphans(w.look()))
+    ++got[a.to];
+  // 15 ms are usual; the beats of the leader are 250 ms apart.
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::milliseconds(250));
+  CHECK(got.size() == 10);
+  for (const auto& [node, flows] : got)
+    CHECK(flows == 100);
 }
 
 TEST_CASE("the flow that leaves two nodes most alike is moved") {
