@@ -72,10 +72,11 @@ public:
   /// Ends every actor of a machine where it stands, as SIGKILL does.
   void kill(int machine) {
     frozen_.erase(machine);
-    for (const auto& each : std::exchange(actors_[machine], {}))
-      caf::anon_send_exit(caf::actor_cast<caf::actor>(each), caf::exit_reason::kill);
-    while (run_one([&](caf::actor_id id) { return owner(id) == machine; })) {
-    }
+    do {
+      // Again before each turn: who reads of its end late may still spawn others.
+      for (const auto& each : std::exchange(actors_[machine], {}))
+        caf::anon_send_exit(caf::actor_cast<caf::actor>(each), caf::exit_reason::kill);
+    } while (run_one([&](caf::actor_id id) { return owner(id) == machine; }));
   }
   void freeze(int machine) { frozen_.insert(machine); }
   void thaw(int machine) { frozen_.erase(machine); }
