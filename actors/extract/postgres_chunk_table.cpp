@@ -21,7 +21,8 @@ std::string literal(std::string_view text) {
   return out + "'";
 }
 
-/// Changes with every change of the columns, the identity or the key.
+/// Changes with every change of the columns, the identity or the key, and when the rows are written
+/// anew by something that the log does not tell (ALTER TABLE, VACUUM FULL), or partitions come.
 std::string fingerprint_expression(const table_name& name) {
   return fmt::format(
       "(select concat_ws(' ', c.oid, c.relreplident, (select string_agg(concat_ws(' ', i.indkey, "
@@ -29,7 +30,9 @@ std::string fingerprint_expression(const table_name& name) {
       "i.indrelid = c.oid and (i.indisprimary or i.indisreplident)), (select "
       "string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod), ',' order by "
       "a.attnum) from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not "
-      "a.attisdropped)) from pg_class c where c.oid = {}::regclass)",
+      "a.attisdropped), pg_relation_filenode(c.oid), (select string_agg(concat_ws(' ', p.relid::oid, "
+      "pg_relation_filenode(p.relid)), ',' order by p.relid::oid) from pg_partition_tree(c.oid) p)) "
+      "from pg_class c where c.oid = {}::regclass)",
       literal(quoted(name)));
 }
 
@@ -103,10 +106,12 @@ result<std::optional<chunk_table>> find_chunk_table(connection& c, const table_n
   chunk_table t;
   t.name = name;
   // First: what changes behind our back while we look is noticed by the first chunk.
-  auto print = c.query("select " + fingerprint_expression(name));
+  auto print = c.query("select f, hashtextextended(f, 0) from (select " +
+                       fingerprint_expression(name) + ") as now(f)");
   if (!print)
     return print.error();
   t.fingerprint = (*print)[0][0].value_or("");
+  t.seam = (*print)[0][1].value_or("");
   std::vector<std::string> names;
   auto key = find_key(c, name, names);
   if (!key)
@@ -178,7 +183,7 @@ std::string chunk_statements(const chunk_table& t, const key_texts& from, const 
     list += (list.empty() ? "" : ", ") + e;
   auto where =
       where_of({from.empty() ? "" : compared(t, ">", from), to.empty() ? "" : compared(t, "<=", to),
-                in_brackets(t.filter), in_brackets(t.where)});
+                in_brackets(t.filter), in_brackets(t.where), t.not_in_log});
   // The lock first: a table that is rewritten between what is seen and the lock would look empty.
   return fmt::format(
       "begin isolation level repeatable read read only; lock table {0} in access share mode; "

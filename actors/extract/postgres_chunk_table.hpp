@@ -26,8 +26,11 @@ struct chunk_table {
   std::vector<key_column> key;
   /// What the chunk's transaction must find unchanged: everything above depends on it.
   std::string fingerprint;
-  /// The publication's row filter, "" when there is none, and the operator's condition.
-  std::string filter, where;
+  /// The same, short: what the plan keeps of it.
+  std::string seam = {};
+  /// The publication's row filter, "" when there is none, the operator's condition, and that of rows
+  /// which the log does not bring (postgres_seam.hpp).
+  std::string filter, where, not_in_log = {};
   /// Rows of a chunk: fewer where rows are wide.
   size_t rows = 0;
 

@@ -1,5 +1,6 @@
 #include "actors/extract/postgres_chunks.hpp"
 
+#include "actors/extract/postgres_seam.hpp"
 #include "runtime/core/time.hpp"
 
 #include <algorithm>
@@ -101,13 +102,19 @@ error chunks::prepare(planned_snapshot& s, size_t table, int64_t next_id) {
   if (auto rate = options_.how.rows_per_second; rate > 0)
     work.def.rows = std::clamp<size_t>(size_t(rate), 1, *rows);
   work.def.where = s.where;
+  if (!s.seam.empty() && s.seam == work.def.seam) {
+    auto rest = not_in_log(catalog_, work.def.name, options_.publication, at_.tables[table].seen);
+    if (!rest)
+      return rest.error().in("snapshot of " + s.table);
+    work.def.not_in_log = std::move(*rest);
+  }
   if (s.key != work.def.key_text())
     at_.plan.begin_again(s.table);
   s.key = work.def.key_text();
-  if (s.started_us == 0) {
+  if (s.started_us == 0)
     s.started_us = now_us();
+  if (s.first_id == 0)
     s.first_id = next_id;
-  }
   plan_changed_ = true;
   windows_.watch(table);
   for (const auto& by : handed_over_)

@@ -43,6 +43,7 @@ private:
 
   error restore(place found);
   error plan_chunks(const snapshot_plan& stored, const std::vector<bool>& unknown);
+  error part_from_log(const std::string& exported);
   error open_beat(bool slot_exists);
   error prepare(bool slot_exists);
   result<size_t> table_asked_for(const std::string& name) const;
@@ -86,6 +87,8 @@ private:
   /// Tables that may have been published in part by a run whose position was lost.
   std::vector<bool> truncate_first_;
   bool skip_ids_ = false;
+  /// Tables whose first snapshot is planned since `open`.
+  std::vector<size_t> parted_;
   std::string announced_;
   size_t snapshot_table_ = 0;
   collector::handle snapshot_handle_ = 0;

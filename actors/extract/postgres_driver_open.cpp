@@ -1,5 +1,7 @@
 #include "actors/extract/postgres_driver.hpp"
 
+#include "actors/extract/postgres_seam.hpp"
+
 #include <utility>
 
 namespace rtdp::extract::pg {
@@ -56,6 +58,7 @@ error postgres_driver::restore(place found) {
 }
 
 error postgres_driver::plan_chunks(const snapshot_plan& stored, const std::vector<bool>& unknown) {
+  parted_.clear();
   for (size_t i = 0; i < at_.tables.size(); ++i) {
     auto& t = at_.tables[i];
     auto name = planned_name(t.name);
@@ -67,10 +70,32 @@ error postgres_driver::plan_chunks(const snapshot_plan& stored, const std::vecto
     auto by_key = find_chunk_table(*catalog_, t.name, set_.publication);
     if (!by_key)
       return by_key.error();
+    if (!*by_key)
+      continue;
+    // Of a table that was read in part the log has to bring everything.
+    bool parted = unknown[i] || !truncate_first_[i];
+    if (parted)
+      parted_.push_back(i);
     // Rows that an earlier run published and that are gone since: nobody knows of them but sinks.
-    if (*by_key)
-      at_.plan.add({.table = name, .sweep = unknown[i], .estimated = tables_[i].rows_estimated});
+    at_.plan.add({.table = name,
+                  .sweep = unknown[i],
+                  .estimated = tables_[i].rows_estimated,
+                  .seam = parted ? (*by_key)->seam : ""});
   }
+  return {};
+}
+
+error postgres_driver::part_from_log(const std::string& exported) {
+  if (parted_.empty())
+    return {};
+  auto seen = find_seam(*catalog_, exported);
+  if (!seen)
+    return seen.error();
+  for (auto i : parted_)
+    if (*seen)
+      at_.tables[i].seen = **seen;
+    else
+      at_.plan.find(planned_name(at_.tables[i].name))->seam.clear();
   return {};
 }
 
@@ -89,6 +114,8 @@ error postgres_driver::prepare(bool slot_exists) {
     at_.at = made->start;
     exported = made->snapshot;
   }
+  if (auto failed = part_from_log(exported))
+    return failed;
   changes_.emplace(name_, *catalog_, at_, tables_);
   changes_->tell(&windows_);
   if (beat_)

@@ -32,11 +32,16 @@ error postgres_driver::read(collector& out, std::chrono::milliseconds wait) {
   case phase::announce:
     if (skip_ids_)
       out.skip_ids(ids_left_out);
+    for (auto i : parted_)
+      if (auto* s = at_.plan.find(planned_name(at_.tables[i].name)))
+        s->first_id = out.next_id();
+    tables_text_ = at_.tables_text();
     settle(out);
     announced_ = committed_;
     // Rows of a snapshot go out only when it is stored that they may have gone out: a run that
-    // finds this in its position never gives their ids again.
-    phase_ = snapshot_ ? phase::await_confirm : phase::stream;
+    // finds this in its position never gives their ids again. And rows of the log only when it is
+    // stored which of them are left out.
+    phase_ = snapshot_ || !parted_.empty() ? phase::await_confirm : phase::stream;
     return {};
   case phase::snapshot:
     return read_snapshot(out, until);
@@ -304,7 +309,7 @@ error postgres_driver::probe() {
 
 error postgres_driver::confirm(const std::string& position) {
   if (phase_ == phase::await_confirm && position == announced_)
-    phase_ = phase::snapshot;
+    phase_ = snapshot_ ? phase::snapshot : phase::stream;
   // What was asked is stored: `read` opens anew.
   if (reopen_ && position == announced_)
     announced_.clear();

@@ -49,6 +49,8 @@ void to_json(nlohmann::json& j, const planned_snapshot& s) {
        {"paused", s.paused}, {"started", s.started_us}, {"first_id", s.first_id},
        {"last", last},       {"rows", s.rows},          {"estimated", s.estimated},
        {"key", s.key},       {"reason", s.reason}};
+  if (!s.seam.empty())
+    j["seam"] = s.seam;
 }
 
 planned_snapshot snapshot_from(const nlohmann::json& j) {
@@ -61,7 +63,8 @@ planned_snapshot snapshot_from(const nlohmann::json& j) {
                      .rows = j.at("rows").get<int64_t>(),
                      .estimated = j.at("estimated").get<int64_t>(),
                      .key = j.at("key").get<std::string>(),
-                     .reason = j.at("reason").get<std::string>()};
+                     .reason = j.at("reason").get<std::string>(),
+                     .seam = j.value("seam", std::string())};
   for (const auto& part : j.at("last"))
     s.last.push_back(from_hex(part.get<std::string>()));
   return s;

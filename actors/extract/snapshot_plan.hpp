@@ -24,8 +24,8 @@ struct planned_snapshot {
   bool paused = false;
   /// When the first chunk was begun, 0 before.
   int64_t started_us = 0;
-  /// The id that the source would have given next then: every row of the snapshot, and every change
-  /// since, has this one or a higher.
+  /// The id that the source would have given next then, or at the seam: every row of the snapshot,
+  /// and every change since, has this one or a higher.
   int64_t first_id = 0;
   /// Published up to and with this key, its columns as text; empty: nothing yet.
   std::vector<std::string> last = {};
@@ -37,6 +37,9 @@ struct planned_snapshot {
   std::string key = {};
   /// Why the source paused it by itself; empty when it did not.
   std::string reason = {};
+  /// What the table must still be for its rows to be parted between the snapshot and the log; empty:
+  /// they are not parted, and what is written meanwhile comes from both.
+  std::string seam = {};
 
   bool operator==(const planned_snapshot&) const = default;
 };
