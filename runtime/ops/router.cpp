@@ -78,7 +78,7 @@ std::optional<std::map<std::string, std::string>> match(const std::vector<std::s
 /// A body of another type than the route takes; one without a type comes from within the process.
 std::optional<response> wrong_type(const route& to, const request& r) {
   auto type = r.body_type();
-  if (r.body.empty() || type.empty() || type == to.takes)
+  if (r.body.empty() || type.empty() || to.takes.empty() || type == to.takes)
     return std::nullopt;
   return problem(415, fmt::format("send the body as Content-Type: {}; found {}", to.takes, type),
                  r.path);

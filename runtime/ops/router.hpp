@@ -70,7 +70,7 @@ struct route {
   /// The members of a JSON body.
   std::vector<parameter> body{};
   std::string produces = json_type;
-  /// Of a body; other types are a 415.
+  /// Of a body; other types are a 415. Empty: any.
   std::string takes = json_type;
 };
 

@@ -105,6 +105,15 @@ TEST_CASE("lines that were posted become rows, and 200 comes when they are durab
   CHECK(l.rows[1].cells.at("who") == "NULL");
 }
 
+TEST_CASE("what the sender says of the type of its lines does not matter") {
+  for (const auto* type : {"application/x-www-form-urlencoded", "text/plain", "application/json"}) {
+    listener l;
+    auto answer = l.post("{\"n\":1}\n", "Content-Type: " + std::string(type) + "\r\n");
+    CHECK_MESSAGE(answer.find("HTTP/1.1 200") == 0, type);
+    CHECK(l.rows.size() == 1);
+  }
+}
+
 TEST_CASE("a JSON array is taken like lines") {
   listener l;
   CHECK(has(l.post(" [{\"n\":1}, {\"n\":2,\"who\":\"]\"}]\n"), "{\"events\":2}"));
