@@ -1,6 +1,8 @@
-"""drift, failover, scale: what a cluster of nodes on this machine does, each on a broker of its own."""
+"""drift, failover, scale: what a cluster of nodes on this machine does, each on a broker of its own;
+control: what its nodes cost when they have nothing to do."""
 import contextlib
 import datetime
+import json
 import os
 import pathlib
 import subprocess
@@ -352,3 +354,16 @@ def scale(run, _bus):
     rates = {count: scale_once(run, count) for count in (1, 2, 4)}
     for count in (2, 4):
         emit("scale", f"change_with_{count}_nodes", (rates[count] / rates[1] - 1) * 100, "%", "kafka")
+
+
+def control(_run, _bus):
+    """Ten nodes with a thousand flows in one process, and the CPU that each of them takes."""
+    program = ROOT / "build/release/bench/control_bench"
+    if not program.exists():
+        raise Failed(f"{program} is missing; `ninja -C build/release control_bench` builds it")
+    done = subprocess.run([program], capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        raise Failed(f"control_bench ended with {done.returncode}: {done.stderr[-2000:]}")
+    for line in done.stdout.splitlines():
+        told = json.loads(line)
+        emit(told.pop("bench"), told.pop("figure"), told.pop("value"), told.pop("unit"), told.pop("bus"), **told)

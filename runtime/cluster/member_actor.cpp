@@ -8,6 +8,8 @@
 #include "runtime/ops/log.hpp"
 
 #include <caf/actor_cast.hpp>
+#include <caf/make_message.hpp>
+#include <caf/send.hpp>
 
 #include <algorithm>
 
@@ -22,6 +24,7 @@ using namespace std::chrono_literals;
 constexpr auto tick_interval = 50ms;
 /// Six of them in the shortest failure_timeout that is usual: one that is late loses nobody.
 constexpr auto beat_interval = 250ms;
+constexpr auto report_interval = 1s;
 /// A flow that was ready runs some 20 ms after it was placed.
 constexpr auto starting_time = 3s;
 constexpr auto ask_timeout = 5s;
@@ -62,6 +65,30 @@ runtime::running shown(self_pointer self, const std::string& component, int64_t 
   return out;
 }
 
+void tell_peers(self_pointer self) {
+  auto& s = self->state;
+  for (const auto& [name, p] : s.others.all()) {
+    bool up = s.others.alive(name, now(self));
+    s.env.metrics->node_up({name}).Set(up);
+    if (p.member)
+      caf::anon_send(caf::actor_cast<caf::actor>(p.member), s.beat_message);
+  }
+  s.env.metrics->leader({}).Set(s.leading);
+}
+
+/// Components report once a second; between that a beat says again what the last one said, unless
+/// the node has got other components or trouble.
+bool is_as_before(self_pointer self) {
+  auto& s = self->state;
+  if (s.own_beat.node.empty() || now(self) - s.reported >= report_interval ||
+      s.told.size() != s.own_beat.components.size())
+    return false;
+  runtime::beat b;
+  if (s.options.measure)
+    s.options.measure(b);
+  return (b.trouble.empty() ? s.settings_trouble : b.trouble) == s.own_beat.trouble;
+}
+
 void send_beat(self_pointer self) {
   auto& s = self->state;
   runtime::beat b;
@@ -75,13 +102,10 @@ void send_beat(self_pointer self) {
   for (const auto& [component, epoch] : s.told)
     b.components[component] = shown(self, component, epoch);
   s.own_beat = b;
-  for (const auto& [name, p] : s.others.all()) {
-    bool up = s.others.alive(name, now(self));
-    s.env.metrics->node_up({name}).Set(up);
-    if (p.member)
-      self->send(caf::actor_cast<runtime::member_actor>(p.member), runtime::atom::beat_v, b);
-  }
-  s.env.metrics->leader({}).Set(s.leading);
+  s.reported = now(self);
+  // One for all: with a hundred components, copies for each peer were half of what a beat costs.
+  s.beat_message = caf::make_message(runtime::atom::beat_v, std::move(b));
+  tell_peers(self);
 }
 
 /// The leader waits for the first beat that tells that a component runs here: until then they are
@@ -95,8 +119,15 @@ bool something_starts(const member_state& s, moment now) {
 void tick(self_pointer self) {
   auto& s = self->state;
   self->delayed_send(self, tick_interval, runtime::atom::tick_v);
-  if (now(self) - s.beaten >= beat_interval || something_starts(s, now(self)))
-    beat(self);
+  bool starts = something_starts(s, now(self));
+  if (starts || now(self) - s.beaten >= beat_interval) {
+    if (starts || !is_as_before(self)) {
+      beat(self);
+    } else {
+      s.beaten = now(self);
+      tell_peers(self);
+    }
+  }
   follow_again(self);
   tell_unheard(self);
   watch(self);

@@ -17,6 +17,7 @@
 #include "runtime/environment.hpp"
 #include "runtime/protocol.hpp"
 
+#include <caf/message.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
 #include <deque>
@@ -135,7 +136,10 @@ struct member_state {
   std::string grounds;
   moment looked;
   moment beaten;
+  /// The last beat, as lists show it and as peers are told it, and when it was made.
   runtime::beat own_beat;
+  caf::message beat_message;
+  moment reported;
   static inline constexpr const char* name = "member";
 };
 
