@@ -310,7 +310,8 @@ member_actor(runtime::member_actor::stateful_pointer<member_state> self, runtime
         return member::pass_on<std::string>(self, atom::progress_v, flow);
       },
       [self](atom::warm, const std::string& flow, const std::string& progress) {
-        self->state.warm.insert(flow);
+        const auto* p = self->state.decided.find("flow." + flow);
+        self->state.warm[flow] = p ? p->epoch : 0;
         return member::pass_on<bool>(self, atom::warm_v, flow, progress);
       },
       [self](atom::freeze, const std::string& flow) {

@@ -104,8 +104,10 @@ struct member_state {
   moment followed;
   /// What a person stopped and this node owns: it is in the lists all the same.
   std::set<std::string> told_stopped;
-  /// Flows that this node keeps warm, or frozen, for a drift, and the term of the leader that wanted it.
-  std::set<std::string> warm, frozen;
+  /// Flows that this node keeps warm for a drift, with the epoch of their owner when it began.
+  std::map<std::string, int64_t> warm;
+  /// Flows that it keeps frozen for one, and the term of the leader that wanted it.
+  std::set<std::string> frozen;
   int64_t drift_term = 0;
   std::optional<moment> placed;
 

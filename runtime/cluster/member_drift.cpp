@@ -112,6 +112,21 @@ void ask(self_pointer self, const drift& d, const std::string& node, const char*
           });
 }
 
+/// A request to a node that has died is not answered before its time-out; the beats tell it sooner.
+std::string who_is_gone(const situation& nodes, const drift& d) {
+  auto is_there = [&](const std::string& node, const std::string& boot) {
+    auto at = nodes.usable.find(node);
+    return at != nodes.usable.end() && at->second.boot == boot;
+  };
+  return !is_there(d.shown.to, d.to_boot)       ? d.shown.to
+         : !is_there(d.shown.from, d.from_boot) ? d.shown.from
+                                                : std::string();
+}
+
+std::string lost_or_in_trouble(const std::string& node) {
+  return "node " + node + " is lost or in trouble";
+}
+
 void commit(self_pointer self, drift& d) {
   auto& s = self->state;
   // Each decision is made on what the one before has decided.
@@ -122,6 +137,9 @@ void commit(self_pointer self, drift& d) {
   const auto* owner = s.decided.find(component);
   if (!owner || owner->node != d.shown.from || owner->stopped || owner->epoch + 1 != d.shown.epoch)
     return undo(self, flow, "failed", "the flow was given to another node meanwhile");
+  // A target that was started anew has nothing prepared, and its former process owns nothing more.
+  if (auto gone = who_is_gone(look(self), d); !gone.empty())
+    return undo(self, flow, "failed", lost_or_in_trouble(gone));
   placement next{d.shown.to, d.to_boot, d.shown.epoch, false};
   append(self, {placement_record(component, next)},
          [self, flow, serial = d.serial](const error& e) {
@@ -154,17 +172,6 @@ void prepare(self_pointer self, drift& d) {
             progress);
       },
       runtime::atom::progress_v, d.shown.flow);
-}
-
-/// A request to a node that has died is not answered before its time-out; the beats tell it sooner.
-std::string who_is_gone(const situation& nodes, const drift& d) {
-  auto is_there = [&](const std::string& node, const std::string& boot) {
-    auto at = nodes.usable.find(node);
-    return at != nodes.usable.end() && at->second.boot == boot;
-  };
-  return !is_there(d.shown.to, d.to_boot)       ? d.shown.to
-         : !is_there(d.shown.from, d.from_boot) ? d.shown.from
-                                                : std::string();
 }
 
 const runtime::running* find(const std::map<std::string, runtime::running>& all,
@@ -266,7 +273,7 @@ void tend_drifts(self_pointer self) {
     auto& d = s.drifts.at(flow);
     bool open = d.shown.step != "resume" && (d.shown.step != "commit" || !s.deciding);
     if (auto gone = open ? who_is_gone(nodes, d) : std::string(); !gone.empty())
-      undo(self, flow, "failed", "node " + gone + " is lost or in trouble");
+      undo(self, flow, "failed", lost_or_in_trouble(gone));
     else if (d.shown.step == "resume")
       look_for_end(self, d);
     else if (d.shown.step == "commit" && now(self) - d.since >= commit_timeout && !s.deciding)
@@ -289,7 +296,7 @@ const stay* stays(self_pointer self, const std::string& flow) {
 
 void drop_all_warm(self_pointer self) {
   auto flows = self->state.warm;
-  for (const auto& flow : flows)
+  for (const auto& [flow, epoch] : flows)
     drop_warm(self, flow);
 }
 

@@ -150,6 +150,18 @@ void tell_stopped(self_pointer self) {
   }
 }
 
+/// The catalog has another owner for it since: the drift has failed, whatever the leader could say
+/// of that to this node, which it may have taken for lost.
+void drop_outdated_warm(self_pointer self) {
+  auto& s = self->state;
+  auto flows = s.warm;
+  for (const auto& [flow, epoch] : flows) {
+    const auto* p = s.decided.find("flow." + flow);
+    if (!p || (p->epoch > epoch && !is_mine(self, *p)))
+      drop_warm(self, flow);
+  }
+}
+
 } // namespace
 
 void follow(self_pointer self) {
@@ -175,6 +187,7 @@ void follow(self_pointer self) {
     if (is_new && !s.telling.contains(component) && !s.untold)
       place(self, component, epoch);
   }
+  drop_outdated_warm(self);
   tell_stopped(self);
 }
 

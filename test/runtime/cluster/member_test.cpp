@@ -230,6 +230,19 @@ TEST_CASE("a flow that was frozen by a leader that dies goes on as soon as anoth
   CHECK(c.owner("f2") == "n2 1");
 }
 
+TEST_CASE("a warm flow ends when its flow gets another owner, though nobody says so") {
+  three c;
+  caf::anon_send(c.actors.at("n3"), runtime::atom::warm_v, std::string("f1"),
+                 std::string("so far"));
+  c.run(1s);
+  CHECK(c.nodes["n3"]->calls.back() == "warm f1 so far");
+  CHECK(c.ask("n2", {"stop", "flow.f1", ""}) == "flow f1 is stopped");
+  CHECK(c.ask("n2", {"start", "flow.f1", ""}) == "flow f1 is started");
+  c.run(200ms);
+  CHECK(c.owner("f1") == "n1 2");
+  CHECK(c.nodes["n3"]->calls.back() == "drop f1");
+}
+
 TEST_CASE("a node that drains is left by its flows, one after the other") {
   three c;
   CHECK(c.ask("n3", {"drain", "n1", ""}).starts_with("node n1 drains"));
