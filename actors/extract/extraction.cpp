@@ -85,6 +85,7 @@ error extraction::load() {
   if (saved->empty())
     return {};
   stored_.position = (*saved)["position"];
+  alone_ = (*saved)["shared"] != "1";
   const auto& id = (*saved)["next_id"];
   auto [end, code] = std::from_chars(id.data(), id.data() + id.size(), stored_.next_id);
   if (code != std::errc{} || end != id.data() + id.size())
@@ -94,7 +95,9 @@ error extraction::load() {
 
 error extraction::save(const source_place& at) {
   return store_->save("source." + settings_.name,
-                      {{"position", at.position}, {"next_id", std::to_string(at.next_id)}});
+                      {{"position", at.position},
+                       {"next_id", std::to_string(at.next_id)},
+                       {"shared", shared_ ? "1" : "0"}});
 }
 
 result<std::unique_ptr<bus::producer>> extraction::take_producer() {
@@ -102,21 +105,16 @@ result<std::unique_ptr<bus::producer>> extraction::take_producer() {
     return bus_->make_producer("rtdp-" + settings_.name);
   if (!shared_)
     shared_.emplace(bus_, settings_.name, settings_.data_dir, settings_.self);
-  return shared_->take(stored_);
+  return shared_->take(stored_, alone_);
 }
 
 /// Whose the source is from now on, before its database is asked: that may take long.
 error extraction::announce(bus::producer& with) {
   if (!shared_)
     return {};
-  auto send = [&](const bus::partition& to, const std::string& key, const std::string& value) {
-    return with.send(to, key, value);
-  };
-  if (auto failed = shared_->send_schemas(send))
+  if (auto failed = shared_->announce(with, stored_, flush_timeout))
     return failed;
-  if (auto failed = shared_->send_place(stored_, send))
-    return failed;
-  return with.flush(flush_timeout);
+  return save(stored_);
 }
 
 error extraction::make_topics() {

@@ -128,6 +128,8 @@ private:
   /// Of a cluster.
   std::optional<shared_place> shared_;
   source_place stored_;
+  /// `stored_` was stored outside of a cluster: the bus does not have it.
+  bool alone_ = false;
   /// Time of the last marks that a row of the heartbeat table brought.
   int64_t beaten_us_ = 0;
   int64_t stored_us_ = 0;

@@ -33,6 +33,14 @@ std::string random_text() {
   return fmt::format("{:08x}{:08x}", random(), random());
 }
 
+/// Whether another node has the source only its place tells.
+error not_settled(const error& e, const std::string& source) {
+  return e == ec::fenced ? unavailable("source " + source +
+                                       " is being opened on another node, too, and is taken again: " +
+                                       e.text())
+                         : e;
+}
+
 } // namespace
 
 shared_place::shared_place(std::shared_ptr<bus::bus> bus, std::string source, std::string data_dir,
@@ -47,7 +55,7 @@ error shared_place::make_topics() {
   return {};
 }
 
-result<std::unique_ptr<bus::producer>> shared_place::take(source_place& local) {
+result<std::unique_ptr<bus::producer>> shared_place::take(source_place& local, bool alone) {
   if (auto failed = make_topics())
     return failed;
   // Who had it looks before it takes it back.
@@ -60,7 +68,7 @@ result<std::unique_ptr<bus::producer>> shared_place::take(source_place& local) {
   }
   auto producer = bus_->make_fenced_producer("rtdp.source." + source_);
   if (!producer)
-    return producer.error();
+    return not_settled(producer.error(), source_);
   auto last = last_record();
   if (!last)
     return last.error();
@@ -68,7 +76,7 @@ result<std::unique_ptr<bus::producer>> shared_place::take(source_place& local) {
     return fenced;
   if (auto failed = read_schemas())
     return failed;
-  if (*last && (*last)->at.next_id >= local.next_id) {
+  if (*last && (!alone || (*last)->at.next_id > local.next_id)) {
     local = (*last)->at;
     auto history = state::schema_history::open(data_dir_);
     if (!history)
@@ -90,6 +98,23 @@ error shared_place::check(const std::optional<record>& last) const {
   return fenced(fmt::format("node {} runs source {} now, with epoch {}; this node, {}, had it with "
                             "epoch {} and publishes nothing of it any more",
                             last->by.node, source_, last->by.epoch, self_.node, self_.epoch));
+}
+
+error shared_place::announce(bus::producer& with, const source_place& at,
+                             std::chrono::milliseconds timeout) {
+  return not_settled(publish(with, at, timeout), source_);
+}
+
+error shared_place::publish(bus::producer& with, const source_place& at,
+                            std::chrono::milliseconds timeout) {
+  auto send = [&](const bus::partition& to, const std::string& key, const std::string& value) {
+    return with.send(to, key, value);
+  };
+  if (auto failed = send_schemas(send))
+    return failed;
+  if (auto failed = send_place(at, send))
+    return failed;
+  return with.flush(timeout);
 }
 
 // -- the place ----------------------------------------------------------------

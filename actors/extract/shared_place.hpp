@@ -12,6 +12,7 @@
 #include "runtime/bus/bus.hpp"
 #include "runtime/core/error.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -40,9 +41,14 @@ public:
   shared_place(std::shared_ptr<bus::bus> bus, std::string source, std::string data_dir, owner self);
 
   /// Takes the source from whoever has it. `local` is what this node has stored; it becomes what the
-  /// bus holds, unless that is older, as after a run outside of a cluster. So does the local schema
-  /// history. `fenced`: another node runs the source.
-  result<std::unique_ptr<bus::producer>> take(source_place& local);
+  /// bus holds, and so does the local schema history: whatever a node of the cluster stores, the bus
+  /// had before. Only when `alone`, stored by a run outside of a cluster, it may be the newer one: it
+  /// is kept unless the bus has had rows since. `fenced`: another node runs the source.
+  result<std::unique_ptr<bus::producer>> take(source_place& local, bool alone);
+  /// Publishes what `take` answered: from then on the source is this node's for everybody. A fence
+  /// is `unavailable` until then: a node that has not yet seen that the source is not its own may
+  /// have taken the producer's id in between, so take it again.
+  error announce(bus::producer& with, const source_place& at, std::chrono::milliseconds timeout);
 
   /// Queues what is new of the local schema history; before rows of a new version are.
   error send_schemas(const sender& send);
@@ -50,6 +56,7 @@ public:
   error send_place(const source_place& at, const sender& send) const;
 
 private:
+  error publish(bus::producer& with, const source_place& at, std::chrono::milliseconds timeout);
   /// What a message about the place says.
   struct record {
     owner by;

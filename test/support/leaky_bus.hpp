@@ -6,9 +6,11 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace rtdp::test {
@@ -24,6 +26,8 @@ public:
   int failing_flushes = 0, failing_sends = 0, failing_opens = 0, opens = 0;
   /// Flushes that write everything and then fail all the same.
   int answers_lost = 0;
+  /// Called before the next flush, once.
+  std::function<void()> at_flush;
   /// Retention took everything: what `ranges` answers instead.
   std::optional<rtdp::bus::range> only_range;
 
@@ -81,6 +85,8 @@ private:
       return inner_->send(to, key, value);
     }
     error flush(std::chrono::milliseconds timeout) override {
+      if (auto call = std::exchange(bus_.at_flush, {}))
+        call();
       if (bus_.failing_flushes > 0 && bus_.failing_flushes-- > 0)
         return unavailable("broker gone");
       if (auto failed = inner_->flush(timeout))

@@ -24,6 +24,8 @@ struct scripted_source {
   bool snapshot_done = true;
   int64_t retained_bytes = -1;
   std::string place;
+  /// Behind the number in each position: moves it on without a row.
+  std::string moved;
   /// As of a heartbeat table; -1: it has none. And the times that were written to it.
   int64_t beaten_us = -1;
   std::vector<int64_t> beats;
@@ -62,7 +64,7 @@ public:
       else
         b.columns[3].append_int(script_.rows[at_]);
     }
-    out.commit(std::to_string(at_));
+    out.commit(std::to_string(at_) + script_.moved);
     return {};
   }
   error confirm(const std::string& position) override {

@@ -137,6 +137,45 @@ TEST_CASE("what a node has stored itself counts when it is newer than what the b
   CHECK(s.published() == ids{1, 2, 3, 4, 5, 6, 7, 8, 9});
 }
 
+TEST_CASE("a place without new rows goes along with the source, to another node and back") {
+  shared_things s;
+  s.source.rows = {1, 2, 3};
+  node one(s, "n1"), two(s, "n2");
+  auto first = one.make(1);
+  ok(first.open());
+  stepped(first);
+  stepped(first);
+  // As a database whose log grows by what is not captured: the place moves on, the ids do not.
+  auto second = two.make(2);
+  ok(second.open());
+  s.source.moved = " later";
+  stepped(second);
+  CHECK(s.source.confirmed.back() == "3 later");
+  auto third = one.make(3);
+  ok(third.open());
+  CHECK(s.source.opened == words{"", "3", "3 later"});
+  SUBCASE("a run outside of the cluster moved it, too") {
+    auto settings = one.settings(0);
+    settings.clustered = false;
+    extraction alone(settings, s.bus, [&] { return s.source.make(); });
+    ok(alone.open());
+    s.source.moved = " latest";
+    stepped(alone);
+    CHECK(s.source.confirmed.back() == "3 latest");
+    auto fourth = one.make(4);
+    ok(fourth.open());
+    CHECK(s.source.opened.back() == "3 latest");
+    // From here on the bus has it.
+    auto fifth = two.make(5);
+    ok(fifth.open());
+    s.source.moved = " again";
+    stepped(fifth);
+    auto sixth = one.make(6);
+    ok(sixth.open());
+    CHECK(s.source.opened.back() == "3 again");
+  }
+}
+
 TEST_CASE("the place is on the bus before the source may forget its log") {
   shared_things s;
   s.source.rows = {1, 2, 3, 4};
@@ -168,6 +207,30 @@ TEST_CASE("rows whose flush failed are read again by the next node, with the sam
   CHECK(s.published() == ids{1, 2, 3, 4, 5, 6});
 }
 
+TEST_CASE("the first rows of a source are on the bus with their place, or not at all") {
+  shared_things s;
+  s.source.rows = {1, 2, 3, 4, 5, 6};
+  node one(s, "n1"), two(s, "n2");
+  auto first = one.make(1);
+  ok(first.open());
+  CHECK(s.place() == "");
+  words places{""};
+  SUBCASE("nothing was written") { s.bus->failing_flushes = 1; }
+  SUBCASE("all was written, and the answer was lost") {
+    s.bus->answers_lost = 1;
+    places = {"3"};
+  }
+  CHECK(first.step(0ms).error() == ec::unavailable);
+  CHECK(s.source.confirmed.empty());
+  CHECK(words{s.place()} == places);
+  auto second = two.make(2);
+  ok(second.open());
+  CHECK(s.source.opened.back() == places[0]);
+  stepped(second);
+  stepped(second);
+  CHECK(s.published() == ids{1, 2, 3, 4, 5, 6});
+}
+
 TEST_CASE("a fence without another node, as after a transaction that took too long, ends nothing") {
   shared_things s;
   s.source.rows = {1, 2, 3, 4, 5, 6};
@@ -179,6 +242,24 @@ TEST_CASE("a fence without another node, as after a transaction that took too lo
   CHECK(e.step(0ms).error() == ec::fenced);
   no_error(e.open());
   step_once(e);
+  CHECK(s.published() == ids{1, 2, 3, 4, 5, 6});
+}
+
+TEST_CASE("a node that is fenced while it opens its source tries again, and gets it") {
+  shared_things s;
+  s.source.rows = {1, 2, 3, 4, 5, 6};
+  node one(s, "n1"), two(s, "n2");
+  auto owner = one.make(2), late = two.make(1);
+  // It was frozen, and does not know yet that it is not its source any more.
+  s.bus->at_flush = [&] { CHECK_FALSE(late.open()); };
+  auto why = owner.open();
+  CAPTURE(why.text());
+  CHECK(why == ec::unavailable);
+  ok(owner.open());
+  stepped(owner);
+  CHECK(late.step(0ms).error() == ec::fenced);
+  CHECK(late.open() == ec::fenced);
+  stepped(owner);
   CHECK(s.published() == ids{1, 2, 3, 4, 5, 6});
 }
 
