@@ -1,5 +1,4 @@
-"""drift, failover, scale: what a cluster of nodes on this machine does, each on a broker of its own;
-control: what its nodes cost when they have nothing to do."""
+"""drift, drift_state, failover, scale: what a cluster of nodes on this machine does, each on a broker of its own."""
 import contextlib
 import datetime
 import json
@@ -264,6 +263,10 @@ def report(what, data, records, rate, lost, doubled, rows):
 def drift(run, _bus):
     """Pause of a flow that moves under 20,000 rows/s."""
     measure_drifts(run, "stateless", STATELESS, "loads", 0, audit)
+
+
+def drift_state(run, _bus):
+    """The same of a flow whose state moves with it."""
     measure_drifts(run, "stateful", STATEFUL, "totals", run.rows(KEYS), audit_groups)
 
 
