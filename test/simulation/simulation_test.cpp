@@ -122,6 +122,8 @@ TEST_CASE("seeds that once broke a rule keep it") {
   for (const auto& [seed, what] : all) {
     auto o = run(seed);
     CHECK_MESSAGE(o.broken.empty(), what, "\n", told(seed, o));
+    // Less than the 60 s after which NODE drops a warm flow that was forgotten.
+    CHECK_MESSAGE(o.recovery < 30s, what);
   }
 }
 
