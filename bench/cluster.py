@@ -1,7 +1,7 @@
 """drift, drift_state, failover, scale: what a cluster of nodes on this machine does, each on a broker of its own."""
 import contextlib
 import datetime
-import json
+import math
 import os
 import pathlib
 import subprocess
@@ -158,8 +158,8 @@ def running(run, name, flows, flow, nodes):
 
 
 def quantile(values, place):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(place * len(ordered)))]
+    """The smallest value that so large a part of them does not exceed."""
+    return sorted(values)[max(0, math.ceil(place * len(values)) - 1)]
 
 
 def emit_quantiles(bench, figure, values, unit, **more):
