@@ -20,6 +20,7 @@ void take_settings(self_pointer self) {
   auto& s = self->state;
   if (s.decided.revision() <= s.revision_told)
     return;
+  bool just_started = s.revision_told == 0;
   s.revision_told = s.decided.revision();
   s.settings_trouble.clear();
   if (s.decided.settings() == s.options.settings_text)
@@ -33,7 +34,12 @@ void take_settings(self_pointer self) {
   }
   s.options.settings = std::move(*read);
   s.options.settings_text = s.decided.settings();
-  ops::logger("member")->info("settings of revision {} are in force", s.revision_told);
+  if (just_started)
+    ops::logger("member")->warn("the cluster has other settings than the file of this node: those of "
+                                "revision {} are in force; `rtdp apply FILE` puts others in force",
+                                s.revision_told);
+  else
+    ops::logger("member")->info("settings of revision {} are in force", s.revision_told);
   for (const auto& m : s.options.settings.nodes.nodes)
     if (m.name != own_name(self))
       s.others.add(m.name);
