@@ -88,7 +88,7 @@ private:
   std::vector<std::thread> threads_;
 };
 
-void make_tables(source& s) {
+void make_shop(source& s) {
   s.table("a", "id int primary key, n int");
   s.table("p", "id int primary key, n int) partition by range (id");
   s.run("create table p0 partition of p for values from (0) to (500000); "
@@ -110,7 +110,7 @@ TEST_CASE("each version of a row comes once while it is written in a snapshot, a
     source s;
     chunked(s, 40, 2);
     s.rows_max = 200;
-    make_tables(s);
+    make_shop(s);
     {
       writers w(s, seed + unsigned(round) * 10, !at_birth);
       s.db.run("select pg_sleep(0.05)");
@@ -145,7 +145,7 @@ TEST_CASE("each row of a table that is added to a running source comes once") {
   s.table("first", "id int primary key, n int");
   REQUIRE(!s.open());
   s.drain();
-  make_tables(s);
+  make_shop(s);
   {
     writers w(s, 1, false);
     s.db.run("select pg_sleep(0.05)");

@@ -50,7 +50,7 @@ struct controlled {
       caf::anon_send_exit(a, caf::exit_reason::kill);
   }
   node_control control(reports all) {
-    auto to = system.spawn(feedback, std::move(all));
+    auto to = system.spawn(feedback_with, std::move(all));
     spawned.push_back(caf::actor_cast<caf::actor>(to));
     return {system, {}, to, nullptr, {{"n1", "0.1.0", 0}, folder.path()}};
   }
