@@ -17,6 +17,8 @@ ADDRESS = "postgresql://app:secret@127.0.0.1:1/shop?connect_timeout=1"
 WEBHOOK = "https://example.com/hook"
 SOURCE = "sources: {shop: {kind: generator, tables: [orders]}}\n"
 SINK = "sinks: {dw: {kind: print}}\n"
+BUS = "bus: {kind: kafka, brokers: 127.0.0.1:1}\n"
+NODES = "nodes: {n1: {data_dir: ./n1, listen: 127.0.0.1:7001}}\n"
 FLOW = "flows:\n  f:\n    source: generator.shop\n    sink: dw.t\n"
 
 
@@ -41,7 +43,13 @@ def examples_of_page():
     """Each with what its place in a file needs around it; not the outline at the top."""
     for text in re.findall(r"```yaml\n(.*?)```", page(), re.S)[1:]:
         if text.startswith("    steps:"):
+            # The columns of the source; one figure of `aggregate`, which needs some one of them.
+            text = text.replace("[event_id]", "[id]").replace("# count:", "count:")
             text = SOURCE + SINK + FLOW + text
+        elif text.startswith("nodes:"):
+            text += BUS
+        elif text.startswith("cluster:"):
+            text = NODES + BUS + text
         elif text.startswith("flows:"):
             text = text.replace("postgres.shop.public.orders", "generator.shop.main.orders")
             text = SOURCE + SINK + text
