@@ -146,6 +146,9 @@ result<ops::cluster_view> node_control::cluster() {
   ops::cluster_view view;
   view.leader = me.name;
   view.nodes.push_back(std::move(me));
+  auto flows = facts_.flows->now();
+  for (const auto& f : *flows)
+    view.flows.push_back(f.name);
   return view;
 }
 

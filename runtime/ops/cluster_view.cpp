@@ -50,7 +50,7 @@ response about_flow(control& node, const request& r, cluster_order o) {
   return with_view(node, r, [&](const cluster_view& seen) {
     const auto& name = r.parts.at("name");
     bool known = std::find(seen.flows.begin(), seen.flows.end(), name) != seen.flows.end();
-    if (seen.clustered && !known)
+    if (!known)
       return problem(
           404, fmt::format("there is no flow \"{}\"; GET /api/v1/flows lists them", name), r.path);
     o.name = name;

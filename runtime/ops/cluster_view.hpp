@@ -67,7 +67,7 @@ struct cluster_view {
   /// Those under way, then those that ended lately.
   std::vector<drift> drifts;
   std::vector<advice> plan;
-  /// Names of all flows that were placed; not shown.
+  /// Names of all flows that were placed, or that a node alone has; not shown.
   std::vector<std::string> flows;
 };
 
