@@ -133,8 +133,9 @@ class Commands(Three):
         self.wait("nothing is on n2", lambda: "n2" not in [f["node"] for f in self.flows("n3").values()], 10)
         self.settled(2)
         self.assert_has(self.ask("n3", "status").stdout, "lost", "led by n", "orders")
-        metrics = self.nodes["n3"].get("/metrics")[1]
-        self.assert_has(metrics, 'rtdp_node_up{node="n3",peer="n2"} 0', 'rtdp_node_up{node="n3",peer="n1"} 1')
+        # The gauges follow with the next beat.
+        for told in ('rtdp_node_up{node="n3",peer="n2"} 0', 'rtdp_node_up{node="n3",peer="n1"} 1'):
+            self.wait(told, lambda told=told: told in self.nodes["n3"].get("/metrics")[1], 2)
 
 
 if __name__ == "__main__":
