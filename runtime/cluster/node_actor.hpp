@@ -71,6 +71,15 @@ struct node_plan {
   std::chrono::milliseconds stage_timeout{2500};
 };
 
+/// A stop under way, in stages: of the whole node, or of what another plan changes.
+struct closing {
+  int stage = 0;
+  moment since;
+  /// Null: the node ends.
+  plan_ptr next;
+  caf::typed_response_promise<bool> reply;
+};
+
 struct node_state {
   /// In the order of a stop; the last two are ended at its beginning.
   enum class kind : uint8_t { source, stream, flow, heartbeat, alarm };
@@ -98,15 +107,6 @@ struct node_state {
     /// Warm, since then; who asked waits for it to be ready.
     std::optional<moment> warm_since;
     caf::typed_response_promise<bool> on_warm;
-  };
-
-  /// A stop under way, in stages: of the whole node, or of what another plan changes.
-  struct closing {
-    int stage = 0;
-    moment since;
-    /// Null: the node ends.
-    plan_ptr next;
-    caf::typed_response_promise<bool> reply;
   };
 
   runtime::environment env;
