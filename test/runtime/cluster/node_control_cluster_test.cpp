@@ -212,13 +212,15 @@ TEST_CASE("a node alone is its own cluster, and takes no orders") {
   clustered t;
   auto told = t.system.spawn(feedback, reports{report_of("flow", "a"), report_of("source", "s")});
   t.spawned.push_back(caf::actor_cast<caf::actor>(told));
-  node_control alone{t.system, {}, told, nullptr, {{"n1", "0.1.0", 0}, t.folder.path(), {}}};
+  control_facts facts{{"n1", "0.1.0", 0}, t.folder.path(), t.flows};
+  node_control alone{t.system, {}, told, nullptr, std::move(facts)};
   auto view = alone.cluster();
   REQUIRE(view);
   CHECK(!view->clustered);
   CHECK(view->leader == "n1");
   REQUIRE(view->nodes.size() == 1);
   CHECK(view->nodes[0].flows == 1);
+  CHECK(view->flows == std::vector<std::string>{"here", "there"});
   CHECK(view->nodes[0].sources == 1);
   CHECK(view->nodes[0].version == "0.1.0");
   auto refused = alone.order({.verb = "drain", .name = "n1"});
