@@ -223,7 +223,7 @@ def measure_drifts(run, what, flows, flow, prefill, check):
     with running(run, "drift-" + what, flows, flow, ("n1", "n2", "n3")) as (cluster, data):
         if prefill:
             say(f"drift {what}: {prefill:,} keys of state")
-            data.source.ask(f"insert into loads select g, g * 7919 % {KEYS}, g % 1000, 'note' "
+            data.source.ask(f"insert into loads select g, g::bigint * 7919 % {KEYS}, g % 1000, 'note' "
                             f"from generate_series(1, {prefill}) g")
             wait("the state is filled", lambda: counted(data) >= prefill, 120, every=0.5)
         data.begin(1000, MARK_ROWS)
