@@ -1,6 +1,8 @@
-"""drift, drift_state, failover, scale: what a cluster of nodes on this machine does, each on a broker of its own."""
+"""drift, drift_state, failover, scale: what a cluster of nodes on this machine does, each on a broker
+of its own; control: what its nodes cost when they have nothing to do."""
 import contextlib
 import datetime
+import json
 import math
 import os
 import pathlib

@@ -187,16 +187,16 @@ caf::result<bool> replay(self_pointer self, const std::string& message) {
     return runtime::to_caf(unavailable("the flow is not running"));
   auto bytes = message;
   ums::reader decode;
-  std::vector<ums::batch> batches;
+  std::vector<ums::batch> decoded;
   std::vector<ums::bad_row> bad;
-  if (auto e = decode.read(bytes, batches, bad))
+  if (auto e = decode.read(bytes, decoded, bad))
     return runtime::to_caf(e.in("the dead letter is not a UMS message"));
   if (!bad.empty())
     return runtime::to_caf(rejected("the dead letter still does not decode: " + bad[0].reason));
-  if (batches.size() != 1 || !batches[0].carries_rows())
+  if (decoded.size() != 1 || !decoded[0].carries_rows())
     return runtime::to_caf(rejected("the dead letter holds no rows"));
   runtime::delivery d;
-  d.data = std::make_shared<const ums::batch>(std::move(batches[0]));
+  d.data = std::make_shared<const ums::batch>(std::move(decoded[0]));
   d.read_us = now_us();
   auto reply = self->make_response_promise<bool>();
   take(self, d, false, reply);

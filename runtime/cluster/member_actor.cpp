@@ -223,8 +223,8 @@ caf::result<T> ask_peer(self_pointer self, const std::string& node, const char* 
   auto promise = self->make_response_promise<T>();
   self->request(caf::actor_cast<runtime::member_actor>(member), peer_timeout, std::move(xs)...)
       .then([promise](T& x) mutable { promise.deliver(std::move(x)); },
-            [promise, node](caf::error& e) mutable {
-              promise.deliver(runtime::to_caf(unavailable(said(node, e, peer_timeout))));
+            [promise, asked = question{"node " + node, what, peer_timeout}](caf::error& e) mutable {
+              promise.deliver(runtime::to_caf(answer_from(asked, e)));
             });
   return promise;
 }

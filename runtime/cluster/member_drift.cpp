@@ -6,7 +6,6 @@
 #include "runtime/ops/log.hpp"
 
 #include <caf/actor_cast.hpp>
-#include <caf/sec.hpp>
 #include <caf/send.hpp>
 
 #include <fmt/format.h>
@@ -106,9 +105,9 @@ void ask(self_pointer self, const drift& d, const std::string& node, const char*
             if (auto* found = current(self, flow, serial))
               then(*found, answer);
           },
-          [self, flow, serial, node, timeout](caf::error& e) {
+          [self, flow, serial, asked](caf::error& e) {
             if (current(self, flow, serial))
-              undo(self, flow, "failed", said(node, e, timeout));
+              undo(self, flow, "failed", answer_from(asked, e).text());
           });
 }
 
@@ -164,7 +163,7 @@ void freeze(self_pointer self, drift& d) {
 void prepare(self_pointer self, drift& d) {
   set_step(self, d, "prepare");
   ask<std::string>(
-      self, d, d.shown.from, "for the progress of", ask_timeout,
+      self, d, d.shown.from, "for the progress of", answer_timeout,
       [self](drift& x, const std::string& progress) {
         ask<bool>(
             self, x, x.shown.to, "to get ready for", prepare_timeout,
@@ -318,12 +317,6 @@ void thaw_all(self_pointer self) {
   auto flows = self->state.frozen;
   for (const auto& flow : flows)
     thaw(self, flow);
-}
-
-std::string said(const std::string& node, const caf::error& e, std::chrono::seconds limit) {
-  if (e == caf::sec::request_timeout)
-    return fmt::format("node {} did not answer within {} s", node, limit.count());
-  return "node " + node + ": " + runtime::from_caf(e).text();
 }
 
 void forget_drifts(self_pointer self, const std::string& why) {

@@ -67,8 +67,10 @@ void drop_all_warm(self_pointer self);
 void thaw(self_pointer self, const std::string& flow);
 /// Another one leads: nobody goes on with the drifts that flows were frozen for.
 void thaw_all(self_pointer self);
-/// What a node gave instead of an answer, for people.
-std::string said(const std::string& node, const caf::error& e, std::chrono::seconds limit);
+/// A flow could not be moved, for this reason: it is left where it is for a while.
+void put_off(self_pointer self, const std::string& flow, const std::string& why);
+/// Null when the leader may move it by itself.
+const stay* stays(self_pointer self, const std::string& flow);
 /// This node does not lead any more.
 void forget_drifts(self_pointer self, const std::string& why);
 

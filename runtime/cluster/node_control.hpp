@@ -34,7 +34,7 @@ class flow_directory {
 public:
   using flows = std::shared_ptr<const std::vector<flow_facts>>;
 
-  explicit flow_directory(std::vector<flow_facts> all) { take(std::move(all)); }
+  explicit flow_directory(std::vector<flow_facts> all = {}) { take(std::move(all)); }
   void take(std::vector<flow_facts> all);
   /// As they are now; what was returned does not change.
   flows now() const;
@@ -47,7 +47,7 @@ private:
 struct control_facts {
   ops::node_info info;
   std::string data_dir;
-  std::shared_ptr<flow_directory> flows;
+  std::shared_ptr<flow_directory> flows = std::make_shared<flow_directory>();
   /// REST of the nodes of the cluster, by name; empty for a node alone, may lack some.
   std::map<std::string, std::string> urls{};
   /// Every problem of a settings file before the cluster is asked to apply it, those that only its
