@@ -1,5 +1,6 @@
 #include "actors/extract/extraction.hpp"
 #include "runtime/core/time.hpp"
+#include "test/actors/extract/stepping.hpp"
 #include "test/support/leaky_bus.hpp"
 #include "test/support/scripted_source.hpp"
 #include "test/support/temp_folder.hpp"
@@ -41,14 +42,6 @@ struct place {
     REQUIRE_FALSE(store->forget("source.shop"));
   }
 };
-
-void ok(const error& e) { REQUIRE_MESSAGE(!e, e.text()); }
-
-step_outcome stepped(extraction& e) {
-  auto outcome = e.step(0ms);
-  REQUIRE_MESSAGE(outcome, outcome.error().text());
-  return *outcome;
-}
 
 } // namespace
 

@@ -3,6 +3,7 @@
 #include "actors/extract/bus_parts.hpp"
 #include "actors/extract/extraction.hpp"
 #include "runtime/core/time.hpp"
+#include "test/actors/extract/stepping.hpp"
 #include "test/support/leaky_bus.hpp"
 #include "test/support/scripted_source.hpp"
 #include "test/support/temp_folder.hpp"
@@ -63,13 +64,6 @@ struct shared_source {
   const std::string name = "shop-" + std::to_string(now_us());
   test::scripted_source script;
 };
-
-void ok(const error& e) { REQUIRE_MESSAGE(!e, e.text()); }
-
-void stepped(extraction& e) {
-  auto outcome = e.step(0ms);
-  REQUIRE_MESSAGE(outcome, outcome.error().text());
-}
 
 } // namespace
 

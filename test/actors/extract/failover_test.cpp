@@ -2,6 +2,7 @@
 #include "actors/extract/bus_parts.hpp"
 #include "actors/extract/history_stage.hpp"
 #include "actors/extract/source_actor.hpp"
+#include "test/actors/extract/stepping.hpp"
 #include "test/support/deterministic.hpp"
 #include "test/support/leaky_bus.hpp"
 #include "test/support/probe.hpp"
@@ -73,13 +74,6 @@ struct node {
   test::temp_folder folder;
 };
 
-void no_error(const error& e) { REQUIRE_MESSAGE(!e, e.text()); }
-
-void step_once(extraction& e) {
-  auto outcome = e.step(0ms);
-  REQUIRE_MESSAGE(outcome, outcome.error().text());
-}
-
 } // namespace
 
 TEST_CASE("a source goes on on a node that has never run it, and the former one publishes nothing") {
@@ -87,23 +81,23 @@ TEST_CASE("a source goes on on a node that has never run it, and the former one 
   s.source.rows = {1, 2, 3, 4, 5, 6, 7, 8};
   node one(s, "n1"), two(s, "n2");
   auto former = one.make(1), next = two.make(2);
-  no_error(former.open());
-  step_once(former);
-  no_error(next.open());
+  ok(former.open());
+  stepped(former);
+  ok(next.open());
   CHECK(s.source.opened == words{"", "3"});
   CHECK(next.next_id() == 4);
   auto fenced = former.step(0ms);
   REQUIRE_FALSE(fenced);
   CHECK(fenced.error() == ec::fenced);
   CHECK(s.published() == ids{1, 2, 3});
-  step_once(next);
+  stepped(next);
   CHECK(former.mark() == ec::fenced);
   CHECK(former.finish() == ec::fenced);
   auto why = former.open();
   CAPTURE(why.text());
   CHECK(why == ec::fenced);
   CHECK(why.text().find("node n2 runs source shop") != std::string::npos);
-  step_once(next);
+  stepped(next);
   CHECK(s.published() == ids{1, 2, 3, 4, 5, 6, 7, 8});
   // The versions of the table came along.
   REQUIRE(two.versions().size() == 1);
@@ -115,25 +109,25 @@ TEST_CASE("what a node has stored itself counts when it is newer than what the b
   s.source.rows = {1, 2, 3, 4, 5, 6, 7, 8, 9};
   node one(s, "n1"), two(s, "n2");
   auto first = one.make(1), second = two.make(2), third = one.make(3);
-  no_error(first.open());
-  step_once(first);
-  no_error(second.open());
-  step_once(second);
-  no_error(third.open());
+  ok(first.open());
+  stepped(first);
+  ok(second.open());
+  stepped(second);
+  ok(third.open());
   CHECK(s.source.opened == words{"", "3", "6"});
   SUBCASE("a run outside of the cluster came in between") {
     auto settings = one.settings(0);
     settings.clustered = false;
     extraction alone(settings, s.bus, [&] { return s.source.make(); });
     // It does not know of the others' place; its own is that of its last run.
-    no_error(alone.open());
-    step_once(alone);
-    step_once(alone);
+    ok(alone.open());
+    stepped(alone);
+    stepped(alone);
     auto back = one.make(4);
-    no_error(back.open());
+    ok(back.open());
     CHECK(s.source.opened.back() == "9");
   }
-  SUBCASE("none did") { step_once(third); }
+  SUBCASE("none did") { stepped(third); }
   CHECK(s.published() == ids{1, 2, 3, 4, 5, 6, 7, 8, 9});
 }
 
@@ -183,9 +177,9 @@ TEST_CASE("the place is on the bus before the source may forget its log") {
   words places;
   s.source.at_confirm = [&] { places.push_back(s.place()); };
   auto e = one.make(1);
-  no_error(e.open());
-  step_once(e);
-  step_once(e);
+  ok(e.open());
+  stepped(e);
+  stepped(e);
   CHECK(places == words{"3", "4"});
   CHECK(s.source.confirmed == words{"3", "4"});
 }
@@ -195,15 +189,15 @@ TEST_CASE("rows whose flush failed are read again by the next node, with the sam
   s.source.rows = {1, 2, 3, 4, 5, 6};
   node one(s, "n1"), two(s, "n2");
   auto first = one.make(1);
-  no_error(first.open());
-  step_once(first);
+  ok(first.open());
+  stepped(first);
   SUBCASE("nothing was written") { s.bus->failing_flushes = 1; }
   SUBCASE("all was written, and the answer was lost") { s.bus->answers_lost = 1; }
   CHECK(first.step(0ms).error() == ec::unavailable);
   auto second = two.make(2);
-  no_error(second.open());
-  step_once(second);
-  step_once(second);
+  ok(second.open());
+  stepped(second);
+  stepped(second);
   CHECK(s.published() == ids{1, 2, 3, 4, 5, 6});
 }
 
@@ -236,12 +230,12 @@ TEST_CASE("a fence without another node, as after a transaction that took too lo
   s.source.rows = {1, 2, 3, 4, 5, 6};
   node one(s, "n1");
   auto e = one.make(1);
-  no_error(e.open());
-  step_once(e);
+  ok(e.open());
+  stepped(e);
   REQUIRE(s.bus->make_fenced_producer("rtdp.source.shop"));
   CHECK(e.step(0ms).error() == ec::fenced);
-  no_error(e.open());
-  step_once(e);
+  ok(e.open());
+  stepped(e);
   CHECK(s.published() == ids{1, 2, 3, 4, 5, 6});
 }
 
@@ -268,11 +262,11 @@ TEST_CASE("without epochs the source is whose who took it last") {
   s.source.rows = {1, 2, 3, 4, 5, 6};
   node one(s, "n1"), two(s, "n2");
   auto first = one.make(0), second = two.make(0);
-  no_error(first.open());
-  no_error(second.open());
+  ok(first.open());
+  ok(second.open());
   CHECK(first.step(0ms).error() == ec::fenced);
   CHECK(first.open() == ec::fenced);
-  step_once(second);
+  stepped(second);
   CHECK(s.published() == ids{1, 2, 3});
 }
 
@@ -281,12 +275,12 @@ TEST_CASE("a node that was placed before the owner gives way, and the owner take
   s.source.rows = {1, 2, 3, 4, 5, 6};
   node one(s, "n1"), two(s, "n2");
   auto late = one.make(1), owner = two.make(2);
-  no_error(owner.open());
-  step_once(owner);
+  ok(owner.open());
+  stepped(owner);
   CHECK(late.open() == ec::fenced);
   CHECK(owner.step(0ms).error() == ec::fenced);
-  no_error(owner.open());
-  step_once(owner);
+  ok(owner.open());
+  stepped(owner);
   CHECK(s.published() == ids{1, 2, 3, 4, 5, 6});
 }
 
@@ -297,8 +291,8 @@ TEST_CASE("a source outside of a cluster writes nothing for other nodes") {
   auto settings = one.settings(1);
   settings.clustered = false;
   extraction e(settings, s.bus, [&] { return s.source.make(); });
-  no_error(e.open());
-  step_once(e);
+  ok(e.open());
+  stepped(e);
   CHECK(s.published() == ids{1, 2, 3});
   CHECK_FALSE(s.bus->ranges("_rtdp.sources"));
   CHECK_FALSE(s.bus->ranges("_rtdp.schemas"));
@@ -322,7 +316,7 @@ TEST_CASE("SOURCE ends for good when another node runs the source, and says whic
   system.run();
   CHECK(s.published() == ids{1, 2, 3});
   auto next = two.make(2);
-  no_error(next.open());
+  ok(next.open());
   s.source.rows.push_back(4);
   system.run();
   system.advance(200ms);
