@@ -16,7 +16,7 @@ sys.path.append(str(ROOT / "test/cluster"))
 os.environ.setdefault("RTDP_BINARY", os.environ.get("RTDP", str(ROOT / "build/release/rtdp")))
 
 from cluster_harness import ENDED, Cluster, Trouble, wait  # noqa: E402
-from shop_load import Psql  # noqa: E402
+from shop_load import Load, Psql  # noqa: E402
 
 TICKS = os.sysconf("SC_CLK_TCK")
 KEYS = 1_000_000
@@ -96,26 +96,13 @@ class Databases:
         self.source, self.target = (Psql(url) for url in self.env.values())
         self.source.ask(SOURCE)
         self.target.ask(NOTE)
-        self.writer = None
+        self.load = Load(self.env["BENCH_SOURCE"], self.source)
 
     def settings(self, kafka, flows):
         return (f"bus: {{kind: kafka, brokers: '{kafka}'}}\nsources:\n  {self.name}: {{kind: postgres, "
                 "url: '${env:BENCH_SOURCE}', tables: [public.loads]}\n"
                 "sinks: {dw: {kind: postgres, url: '${env:BENCH_TARGET}'}}\nflows:"
                 + flows.replace("SHOP", self.name))
-
-    def begin(self, rate, rows):
-        self.source.ask("update control set go = true")
-        self.writer = Psql(self.env["BENCH_SOURCE"])
-        self.writer.process.stdin.write(f"call work({rate}, {rows});\n")
-        self.writer.process.stdin.flush()
-
-    def end(self):
-        if self.writer:
-            self.source.ask("update control set go = false")
-            self.writer.ask("select 1")
-            self.writer.close()
-            self.writer = None
 
     def watch_commits(self, table):
         """From now on the target writes down when rows of this table were committed."""
@@ -133,7 +120,7 @@ class Databases:
         return side.number("select max(id) from loads") if there else 0
 
     def close(self):
-        self.end()
+        self.load.end()
         self.source.close()
         self.target.close()
         self.postgres.forget(self.name, "bench_from")
@@ -154,7 +141,7 @@ def running(run, name, flows, flow, nodes):
         except Trouble as e:
             raise Failed(str(e)[-3000:]) from None
         finally:
-            data.end()
+            data.load.end()
             cluster.close()
             data.close()
 
@@ -228,7 +215,7 @@ def measure_drifts(run, what, flows, flow, prefill, check):
             data.source.ask(f"insert into loads select g, g::bigint * 7919 % {KEYS}, g % 1000, 'note' "
                             f"from generate_series(1, {prefill}) g")
             wait("the state is filled", lambda: counted(data) >= prefill, 120, every=0.5)
-        data.begin(1000, MARK_ROWS)
+        data.load.begin(1000, MARK_ROWS)
         now = data.last(data.source)
         wait(cluster.story, lambda: data.target.ask(f"select to_regclass('{flow}')") and
              data.last(data.source) > now + 5000, 30)
@@ -237,7 +224,7 @@ def measure_drifts(run, what, flows, flow, prefill, check):
         begun, first = time.monotonic(), data.last(data.source)
         records = drifts_of(cluster, flow, count, 0.25)
         rate = (data.last(data.source) - first) / (time.monotonic() - begun)
-        data.end()
+        data.load.end()
         report(what, data, records, rate, *check(data))
 
 
@@ -276,12 +263,12 @@ def failover(run, _bus):
     """From the death or the freeze of the owner to the first row in the target that was written later."""
     count = 2 if run.small else 20
     with running(run, "failover", STATELESS, "loads", ("n1", "n2", "n3")) as (cluster, data):
-        data.begin(200, 5)
+        data.load.begin(200, 5)
         wait("rows in the target", lambda: data.last(data.target) > 1000, 30)
         for fault in ("kill", "freeze"):
             times = [one_failover(cluster, data, fault) for _ in range(count)]
             emit_quantiles("failover", fault, [t * 1000 for t in times], "ms", faults=count)
-        data.end()
+        data.load.end()
         lost, doubled, rows = audit(data)
         emit("failover", "lost", lost, "rows", "kafka", rows=rows)
         emit("failover", "doubled", doubled, "rows", "kafka", rows=rows)

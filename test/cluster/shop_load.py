@@ -102,6 +102,28 @@ class Psql:
         self.process.stdout.close()
 
 
+class Load:
+    """Lets the procedure `work` of a database write, in a session of its own, until its table
+    `control` says to stop."""
+
+    def __init__(self, url, control):
+        self.url, self.control, self.session = url, control, None
+
+    def begin(self, *figures):
+        self.control.ask("update control set go = true")
+        self.session = Psql(self.url)
+        self.session.process.stdin.write(f"call work({', '.join(map(str, figures))});\n")
+        self.session.process.stdin.flush()
+
+    def end(self):
+        if self.session:
+            self.control.ask("update control set go = false")
+            # Answered when the procedure has returned.
+            self.session.ask("select 1")
+            self.session.close()
+            self.session = None
+
+
 def database(name):
     """The address of another database of the test's server."""
     return SERVER.rpartition("/")[0] + "/" + name
@@ -117,21 +139,14 @@ class Shop:
         self.source, self.target = (Psql(database(each)) for each in self.names)
         self.env = {"SHOP_SOURCE": database(self.names[0]), "SHOP_TARGET": database(self.names[1])}
         self.source.ask(SOURCE)
-        self.writer = None
+        self.load = Load(database(self.names[0]), self.source)
 
     def begin(self, rate=200, keys=500):
-        self.source.ask("update control set go = true")
-        self.writer = Psql(database(self.names[0]))
-        self.writer.process.stdin.write(f"call work({rate}, {keys});\n")
-        self.writer.process.stdin.flush()
+        self.load.begin(rate, keys)
 
     def end(self):
         """Stops the writer; the number of transactions so far."""
-        if self.writer:
-            self.source.ask("update control set go = false")
-            self.writer.ask("select 1")
-            self.writer.close()
-            self.writer = None
+        self.load.end()
         return self.written()
 
     def written(self):
