@@ -17,6 +17,7 @@
 #include "runtime/environment.hpp"
 #include "runtime/protocol.hpp"
 
+#include <caf/actor_control_block.hpp>
 #include <caf/message.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
@@ -60,8 +61,13 @@ struct drift {
   /// Answers that belong to an earlier move of the same flow are told apart by it.
   uint64_t serial = 0;
   runtime::drift_report shown;
-  /// The processes that it is between; one that was started anew has nothing prepared.
-  std::string from_boot, to_boot;
+  /// One of the two nodes that it is between, as it was when the drift began: a process that was
+  /// started anew has nothing prepared, and what was asked over a connection that broke off is lost.
+  struct side {
+    std::string boot;
+    caf::strong_actor_ptr reached;
+  };
+  side from, to;
   /// When its step began, and when its flow was frozen.
   moment since;
   std::optional<moment> frozen;

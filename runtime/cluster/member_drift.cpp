@@ -37,10 +37,10 @@ constexpr size_t ended_kept = 100;
 constexpr backoff pause_stay{1s, 10s};
 
 /// NODE or MEMBER of that node: both know what a drift asks. Null when it is not connected.
-caf::actor at(self_pointer self, const std::string& node) {
+caf::strong_actor_ptr at(self_pointer self, const std::string& node) {
   auto& s = self->state;
-  return node == own_name(self) ? caf::actor_cast<caf::actor>(s.node)
-                                : caf::actor_cast<caf::actor>(s.others.member(node));
+  return node == own_name(self) ? caf::actor_cast<caf::strong_actor_ptr>(s.node)
+                                : s.others.member(node);
 }
 
 drift* current(self_pointer self, const std::string& flow, uint64_t serial) {
@@ -77,15 +77,16 @@ void end(self_pointer self, const std::string& flow, const char* step, std::stri
     s.ended_drifts.pop_front();
 }
 
-/// Before the commit: the owner goes on, the target lets go of what it has prepared.
+/// Before the commit: the owner goes on, the target lets go of what it has prepared. Who cannot be
+/// told at the moment does the same when it notices that the leader is out of reach.
 void undo(self_pointer self, const std::string& flow, const char* step, std::string reason) {
   auto& d = self->state.drifts.at(flow);
   if (auto owner = at(self, d.shown.from))
-    caf::anon_send(owner, runtime::atom::thaw_v, flow);
+    caf::anon_send(caf::actor_cast<caf::actor>(owner), runtime::atom::thaw_v, flow);
   if (d.shown.to == own_name(self))
     drop_warm(self, flow);
   else if (auto target = at(self, d.shown.to))
-    caf::anon_send(target, runtime::atom::drop_v, flow);
+    caf::anon_send(caf::actor_cast<caf::actor>(target), runtime::atom::drop_v, flow);
   end(self, flow, step, std::move(reason));
 }
 
@@ -99,7 +100,7 @@ void ask(self_pointer self, const drift& d, const std::string& node, const char*
   auto to = at(self, node);
   if (!to)
     return undo(self, flow, "failed", "node " + node + " is not connected");
-  self->request(to, timeout, std::move(xs)...)
+  self->request(caf::actor_cast<caf::actor>(to), timeout, std::move(xs)...)
       .then(
           [self, flow, serial, then](T& answer) {
             if (auto* found = current(self, flow, serial))
@@ -111,19 +112,23 @@ void ask(self_pointer self, const drift& d, const std::string& node, const char*
           });
 }
 
-/// A request to a node that has died is not answered before its time-out; the beats tell it sooner.
-std::string who_is_gone(const situation& nodes, const drift& d) {
-  auto is_there = [&](const std::string& node, const std::string& boot) {
-    auto at = nodes.usable.find(node);
-    return at != nodes.usable.end() && at->second.boot == boot;
-  };
-  return !is_there(d.shown.to, d.to_boot)       ? d.shown.to
-         : !is_there(d.shown.from, d.from_boot) ? d.shown.from
-                                                : std::string();
+std::string why_broken(self_pointer self, const situation& nodes, const std::string& node,
+                       const drift::side& began) {
+  auto found = nodes.usable.find(node);
+  if (found == nodes.usable.end() || found->second.boot != began.boot)
+    return "node " + node + " is lost or in trouble";
+  // Not by address: that is the same over the next connection.
+  if (at(self, node).get() != began.reached.get())
+    return "the connection to node " + node + " broke off";
+  return {};
 }
 
-std::string lost_or_in_trouble(const std::string& node) {
-  return "node " + node + " is lost or in trouble";
+/// Why it cannot go on; empty: it can. A request to a node that has died, or over a connection that
+/// broke off, is not answered before its time-out; this tells it sooner. The questions are not asked
+/// again: a target that loses the leader lets go of its warm flow, and the owner goes on.
+std::string why_broken(self_pointer self, const situation& nodes, const drift& d) {
+  auto why = why_broken(self, nodes, d.shown.to, d.to);
+  return why.empty() ? why_broken(self, nodes, d.shown.from, d.from) : why;
 }
 
 void commit(self_pointer self, drift& d) {
@@ -137,9 +142,9 @@ void commit(self_pointer self, drift& d) {
   if (!owner || owner->node != d.shown.from || owner->stopped || owner->epoch + 1 != d.shown.epoch)
     return undo(self, flow, "failed", "the flow was given to another node meanwhile");
   // A target that was started anew has nothing prepared, and its former process owns nothing more.
-  if (auto gone = who_is_gone(look(self), d); !gone.empty())
-    return undo(self, flow, "failed", lost_or_in_trouble(gone));
-  placement next{d.shown.to, d.to_boot, d.shown.epoch, false};
+  if (auto why = why_broken(self, look(self), d); !why.empty())
+    return undo(self, flow, "failed", why);
+  placement next{d.shown.to, d.to.boot, d.shown.epoch, false};
   append(self, {placement_record(component, next)},
          [self, flow, serial = d.serial](const error& e) {
            // After an error the drifts were forgotten with the leader's place.
@@ -240,8 +245,8 @@ error start_drift(self_pointer self, const std::string& flow, const std::string&
   auto& d = s.drifts[flow];
   d.serial = ++s.drift_serial;
   d.shown = {flow, p.node, to, "prepare", reason, p.epoch + 1, now_us(), 0, 0};
-  d.from_boot = p.boot;
-  d.to_boot = look(self).usable.at(to).boot;
+  d.from = {p.boot, at(self, p.node)};
+  d.to = {look(self).usable.at(to).boot, at(self, to)};
   prepare(self, d);
   return {};
 }
@@ -271,8 +276,8 @@ void tend_drifts(self_pointer self) {
   for (const auto& flow : flows) {
     auto& d = s.drifts.at(flow);
     bool open = d.shown.step != "resume" && (d.shown.step != "commit" || !s.deciding);
-    if (auto gone = open ? who_is_gone(nodes, d) : std::string(); !gone.empty())
-      undo(self, flow, "failed", lost_or_in_trouble(gone));
+    if (auto why = open ? why_broken(self, nodes, d) : std::string(); !why.empty())
+      undo(self, flow, "failed", why);
     else if (d.shown.step == "resume")
       look_for_end(self, d);
     else if (d.shown.step == "commit" && now(self) - d.since >= commit_timeout && !s.deciding)

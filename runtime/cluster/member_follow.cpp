@@ -99,6 +99,8 @@ void drop(self_pointer self, const std::string& component) {
   auto& s = self->state;
   s.telling.insert(component);
   auto [kind, name] = split(component);
+  if (kind == "flow")
+    s.frozen.erase(name);
   auto done = [self, component] {
     self->state.telling.erase(component);
     self->state.told.erase(component);

@@ -65,7 +65,8 @@ void drop_warm(self_pointer self, const std::string& flow);
 void drop_all_warm(self_pointer self);
 /// On the node that a flow was to leave: it goes on.
 void thaw(self_pointer self, const std::string& flow);
-/// Another one leads: nobody goes on with the drifts that flows were frozen for.
+/// Another one leads, or the leader is out of reach: nobody goes on with the drifts that flows were
+/// frozen for.
 void thaw_all(self_pointer self);
 /// A flow could not be moved, for this reason: it is left where it is for a while.
 void put_off(self_pointer self, const std::string& flow, const std::string& why);

@@ -81,9 +81,12 @@ void connected(self_pointer self, const std::string& name, const caf::strong_act
       ops::logger("member")->warn("lost node {}, which connects to this one", name);
   }
   s.others.connected(name, member, now(self));
-  // What the leader says now does not get here.
-  if (!member && name == s.decided.leader())
+  // What the leader says now does not get here, and it has noticed or soon will. If it has committed
+  // the drift, the fence keeps a flow that thaws from writing behind the new owner's back.
+  if (!member && name == s.decided.leader()) {
     drop_all_warm(self);
+    thaw_all(self);
+  }
 }
 
 void lost(self_pointer self, const caf::down_msg& message) {

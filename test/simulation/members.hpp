@@ -163,6 +163,10 @@ public:
     for (const auto& [other, actor] : actors)
       caf::anon_send(actor, atom::peer_v, name, caf::strong_actor_ptr{});
   }
+  void connect(const std::string& from, const std::string& to) {
+    caf::anon_send(actors.at(from), atom::peer_v, to,
+                   caf::actor_cast<caf::strong_actor_ptr>(actors.at(to)));
+  }
   void run(moment time) {
     for (auto end = clock.now() + time; clock.now() < end;)
       clock.step(end);
@@ -221,10 +225,6 @@ private:
     for (const auto* name : {"n1", "n2", "n3"})
       out.nodes.nodes.push_back({name, "", "off", "", {}});
     return out;
-  }
-  void connect(const std::string& from, const std::string& to) {
-    caf::anon_send(actors.at(from), atom::peer_v, to,
-                   caf::actor_cast<caf::strong_actor_ptr>(actors.at(to)));
   }
 
   std::map<std::string, int> boots_;

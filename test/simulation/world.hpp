@@ -108,10 +108,9 @@ inline outcome world::run() {
   return out;
 }
 
-/// Nobody needs longer than that: a drift whose question to the target was lost with the connection
-/// is given up after 60 s; the rest (SINK's back-off behind a target that was away, the wait before
-/// a failed flow starts again, a claim and an append that time out) takes less.
-inline constexpr moment rest_limit = 75s;
+/// Nobody needs longer than that: SINK's back-off behind a target that was away, the wait before a
+/// failed flow starts again, a claim and an append that time out.
+inline constexpr moment rest_limit = 30s;
 
 inline void world::come_to_rest() {
   // Half of the seeds end with one node that is gone, or has a full disk, or drains.

@@ -1,4 +1,4 @@
-#include "test/simulation/members.hpp"
+#include "test/runtime/cluster/three_members.hpp"
 
 #include <doctest/doctest.h>
 
@@ -8,50 +8,6 @@
 
 using namespace rtdp;
 using namespace rtdp::simulation;
-
-namespace {
-
-/// Three nodes that run, n1 leads, and f1 is on n1, f2 on n2.
-struct three : members {
-  three() {
-    for (const auto* name : {"n1", "n2", "n3"})
-      start(name);
-    run(4s);
-    REQUIRE(log.decided().leader() == "n1");
-    REQUIRE(owner("f1") == "n1 1");
-    REQUIRE(owner("f2") == "n2 1");
-  }
-  ~three() { CHECK(events.broken() == std::string()); }
-
-  /// Node and epoch.
-  std::string owner(const std::string& flow) {
-    const auto* p = log.decided().find("flow." + flow);
-    return p ? p->node + " " + std::to_string(p->epoch) : "";
-  }
-  /// What this node answers to a greeting within 1 s.
-  std::string greet(const std::string& at, const std::string& name, const std::string& boot) {
-    auto answer = std::make_shared<std::string>("nothing");
-    auto hello = cluster::current_hello(name, "1.0.0", boot);
-    clock.spawn(nowhere, [answer, hello, to = actors.at(at)](caf::event_based_actor* self) {
-      self->request(to, caf::infinite, runtime::atom::greet_v, hello)
-          .then([answer](const runtime::hello& h) { *answer = "this is " + h.node; },
-                [answer](caf::error& e) { *answer = runtime::from_caf(e).text(); });
-    });
-    run(1s);
-    return *answer;
-  }
-  runtime::node_report shown(const std::string& at, const std::string& name) {
-    for (auto& n : look(at).nodes)
-      if (n.name == name)
-        return n;
-    return {};
-  }
-  std::string drift(const std::string& flow, const std::string& to) {
-    return ask("n1", {"drift", flow, to});
-  }
-};
-
-} // namespace
 
 TEST_CASE("of nodes that start together the first one leads, and the flows are spread over them") {
   three c;
@@ -213,13 +169,13 @@ TEST_CASE("a drift can be cancelled until it is committed") {
   CHECK(c.owner("f1") == "n1 1");
 }
 
-TEST_CASE("a flow that was frozen by a leader that dies goes on as soon as another one leads") {
+TEST_CASE("a flow that was frozen by a leader that hangs goes on as soon as another one leads") {
   three c;
   c.nodes["n2"]->freeze_answers = false;
   CHECK(c.drift("f2", "n3") == "flow f2 drifts to n3");
   c.run(50ms);
   CHECK(c.drift_shown() == "freeze: asked for");
-  c.kill("n1");
+  c.clock.freeze(0);
   c.run(50ms);
   CHECK_FALSE(c.nodes["n2"]->was_told("thaw f2"));
   // It would thaw by itself after 5 s.
@@ -228,6 +184,17 @@ TEST_CASE("a flow that was frozen by a leader that dies goes on as soon as anoth
   CHECK(c.nodes["n2"]->was_told("thaw f2"));
   CHECK(c.nodes["n3"]->was_told("drop f2"));
   CHECK(c.owner("f2") == "n2 1");
+}
+
+TEST_CASE("a flow that was frozen by a leader that dies goes on at once") {
+  three c;
+  c.nodes["n2"]->freeze_answers = false;
+  CHECK(c.drift("f2", "n3") == "flow f2 drifts to n3");
+  c.run(50ms);
+  c.kill("n1");
+  c.run(50ms);
+  CHECK(c.nodes["n2"]->calls.back() == "thaw f2");
+  CHECK(c.nodes["n3"]->calls.back() == "drop f2");
 }
 
 TEST_CASE("a warm flow ends when its flow gets another owner, though nobody says so") {

@@ -1,0 +1,71 @@
+// Connections break off and come back within less than a node needs to count as lost.
+#include "test/runtime/cluster/three_members.hpp"
+
+#include <string>
+
+using namespace rtdp;
+using namespace rtdp::simulation;
+
+TEST_CASE("a drift whose target does not answer since the connection broke off is undone at once") {
+  three c;
+  c.nodes["n2"]->warm_answers = false;
+  CHECK(c.drift("f1", "n2") == "flow f1 drifts to n2");
+  c.run(50ms);
+  CHECK(c.drift_shown() == "prepare: asked for");
+  c.disconnect("n1", "n2");
+  c.run(200ms);
+  c.reconnect("n1", "n2");
+  c.run(50ms);
+  // Nobody has answered, and the question would time out after 60 s.
+  CHECK(c.drift_shown() == "failed: the connection to node n2 broke off");
+  CHECK(c.nodes["n2"]->calls.back() == "drop f1");
+  CHECK(c.owner("f1") == "n1 1");
+  c.nodes["n2"]->warm_answers = true;
+  CHECK(c.drift("f1", "n2") == "flow f1 drifts to n2");
+  c.run(500ms);
+  CHECK(c.owner("f1") == "n2 2");
+}
+
+TEST_CASE("a flow whose leader asks it to freeze over a connection that breaks off goes on at once") {
+  three c;
+  c.nodes["n2"]->freeze_answers = false;
+  CHECK(c.drift("f2", "n3") == "flow f2 drifts to n3");
+  c.run(50ms);
+  CHECK(c.drift_shown() == "freeze: asked for");
+  c.disconnect("n1", "n2");
+  c.run(60ms);
+  // It cannot be told, and would thaw by itself after 5 s.
+  CHECK(c.nodes["n2"]->calls.back() == "thaw f2");
+  CHECK(c.drift_shown() == "failed: the connection to node n2 broke off");
+  CHECK(c.nodes["n3"]->calls.back() == "drop f2");
+  CHECK(c.owner("f2") == "n2 1");
+}
+
+TEST_CASE("a flow that is frozen goes on when the connection to the other node breaks off") {
+  three c;
+  c.nodes["n2"]->freeze_answers = false;
+  CHECK(c.drift("f2", "n3") == "flow f2 drifts to n3");
+  c.run(50ms);
+  c.disconnect("n1", "n3");
+  c.run(60ms);
+  CHECK(c.drift_shown() == "failed: the connection to node n3 broke off");
+  CHECK(c.nodes["n2"]->calls.back() == "thaw f2");
+  CHECK(c.nodes["n3"]->calls.back() == "drop f2");
+}
+
+TEST_CASE("a drift that is committed goes on whatever connection breaks off") {
+  three c;
+  CHECK(c.drift("f2", "n3") == "flow f2 drifts to n3");
+  while (c.drift_shown() != "resume: asked for")
+    REQUIRE(c.drift_shown() != "done: ");
+  c.disconnect("n1", "n2");
+  c.disconnect("n1", "n3");
+  c.run(200ms);
+  c.reconnect("n1", "n2");
+  c.reconnect("n1", "n3");
+  c.run(500ms);
+  CHECK(c.drift_shown() == "done: ");
+  CHECK(c.owner("f2") == "n3 2");
+  CHECK(c.nodes["n2"]->calls.back() == "drop f2");
+  CHECK(c.nodes["n3"]->runs == std::map<std::string, int64_t>{{"f2", 2}});
+}
