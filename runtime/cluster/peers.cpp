@@ -34,7 +34,6 @@ bool peers::replaced(const std::string& name, const std::string& boot) {
   if (!p.last || p.last->boot == boot)
     return false;
   p.last.reset();
-  p.member = nullptr;
   p.disconnected.reset();
   return true;
 }

@@ -35,7 +35,7 @@ public:
   void connected(const std::string& name, caf::strong_actor_ptr member, moment now);
   void beat(runtime::beat b, moment now, int64_t now_us);
   /// The node runs as this process from now on: what another one said, or says, does not count.
-  /// Returns whether one was known.
+  /// Returns whether one was known. Its connection may be there already, or comes at once.
   bool replaced(const std::string& name, const std::string& boot);
 
   /// Beats come, and the connection is there or was until a moment ago.

@@ -115,6 +115,7 @@ TEST_CASE("seeds that once broke a rule keep it") {
       {50, "a flow that left the settings and was back before its record was gone ran nowhere"},
       {52, "a flow that lost its stream started again while its former sink still wrote"},
       {172, "a flow that was killed because it did not stop met its former sink"},
+      {608, "a node that connected before it greeted was told nothing any more"},
       {1653, "a drift whose question was lost with the connection stayed open for 60 s"},
       {1665, "a process that was killed as it started a stream was never at its end"},
       {1781, "a node that was frozen kept the warm flow of a drift that had failed without it"},

@@ -1,5 +1,7 @@
 #include "runtime/cluster/peers.hpp"
 
+#include "test/support/deterministic.hpp"
+
 #include <doctest/doctest.h>
 
 namespace rtdp::cluster {
@@ -39,6 +41,20 @@ TEST_CASE("a beat of a node that nobody named is kept") {
   CHECK_FALSE(all.alive("n8", {}));
 }
 
+TEST_CASE("a process that connects before it has said who it is stays connected") {
+  test::deterministic system;
+  auto member = system.spawn([](caf::event_based_actor*) -> caf::behavior {
+    return {[](runtime::atom::beat, const runtime::beat&) {}};
+  });
+  auto anew = caf::actor_cast<caf::strong_actor_ptr>(member);
+  peers all{1500ms};
+  all.beat(beat_of("n2"), {}, 7);
+  all.connected("n2", anew, moment{} + 100ms);
+  CHECK(all.replaced("n2", "boot 2"));
+  // Nobody would connect it again: it would never hear of this node.
+  CHECK(all.member("n2") == anew);
+}
+
 TEST_CASE("what the former process of a node says does not count any more") {
   peers all{1500ms};
   moment at{};
@@ -46,7 +62,6 @@ TEST_CASE("what the former process of a node says does not count any more") {
   CHECK(all.replaced("n2", "boot 2"));
   CHECK(all.last("n2") == nullptr);
   CHECK_FALSE(all.alive("n2", at));
-  CHECK(all.member("n2") == nullptr);
   all.beat(beat_of("n2"), at, 8);
   CHECK(all.last("n2") == nullptr);
   auto anew = beat_of("n2");
