@@ -38,7 +38,7 @@ struct running {
   }
 };
 
-/// Four times a second, to every other node: I am here, and this is what I have to do.
+/// To every other node, 4 times a second; short without `version`: that and `components` as before.
 struct beat {
   std::string node, boot, version;
   /// Of one core, since the last beat; a node may have more than one.

@@ -37,15 +37,21 @@ caf::actor_id teller(feedback_pointer self) {
 }
 
 void merge(feedback_pointer self, const runtime::report& news) {
-  auto& reports = self->state.reports;
-  if (self->state.unheard.contains(teller(self)))
+  auto& s = self->state;
+  auto who = teller(self);
+  if (s.unheard.contains(who))
     return;
-  // "As before" says nothing of a component that was never told: a table that left the file while
-  // its last marks were still on the bus.
-  if (news.state.empty() && !reports.contains({news.component, news.name}))
-    return;
-  auto& known = reports[{news.component, news.name}];
-  self->state.tellers[{news.component, news.name}] = teller(self);
+  feedback_state::key key{news.component, news.name};
+  auto at = s.reports.find(key);
+  if (at == s.reports.end()) {
+    // "As before" says nothing of a component that was never told: a table that left the file while
+    // its last marks were still on the bus.
+    if (news.state.empty())
+      return;
+    at = s.reports.try_emplace(key).first;
+  }
+  auto& known = at->second;
+  s.tellers[std::move(key)] = who;
   bool changed = !news.state.empty() && (known.state != news.state || known.reason != news.reason);
   known.component = news.component;
   known.name = news.name;
@@ -118,6 +124,7 @@ runtime::feedback_actor::behavior_type feedback_actor(feedback_pointer self,
       },
       [self](runtime::atom::list) {
         std::vector<runtime::report> all;
+        all.reserve(self->state.reports.size());
         for (const auto& [key, r] : self->state.reports)
           all.push_back(listed(self, r));
         return all;

@@ -28,7 +28,7 @@ struct usable_node {
   /// False while it drains: it keeps what it has until that is moved, and gets nothing new.
   bool takes_more = true;
   int64_t cpu_permille = 0;
-  /// What runs on it, by component.
+  /// What runs on it, by component; `even_out` alone looks at it.
   std::map<std::string, runtime::running> components = {};
 };
 

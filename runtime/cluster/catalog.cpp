@@ -24,7 +24,6 @@ T get(const json& value, const char* name) {
 } // namespace
 
 error catalog::learn(std::string_view text) {
-  ++changes_;
   auto end = text.find('\n');
   if (end == text.npos)
     return rejected("a record of the catalog has a key and a value; found " +
@@ -40,7 +39,11 @@ error catalog::learn(std::string_view text) {
     if (key == "leader") {
       auto boot = get<std::string>(value, "boot");
       auto term = get<int64_t>(value, "term");
-      leader_ = get<std::string>(value, "node");
+      auto node = get<std::string>(value, "node");
+      // It only shows that it leads on.
+      if (term == term_ && boot == leader_boot_ && node == leader_)
+        return {};
+      leader_ = std::move(node);
       leader_boot_ = std::move(boot);
       term_ = term;
     } else if (key == "settings") {
@@ -63,6 +66,7 @@ error catalog::learn(std::string_view text) {
   } catch (const json::exception& e) {
     return rejected("record " + std::string(key) + " of the catalog: " + e.what());
   }
+  ++changes_;
   return {};
 }
 

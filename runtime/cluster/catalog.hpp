@@ -44,7 +44,8 @@ public:
   const std::string& settings() const { return settings_; }
   int64_t revision() const { return revision_; }
 
-  /// Counts the records; the same number means that nothing has changed.
+  /// Counts the records but for those that only say that the leader leads on; the same number means
+  /// that nothing has changed.
   uint64_t changes() const { return changes_; }
 
   const std::map<std::string, placement>& placements() const { return placements_; }

@@ -15,9 +15,10 @@ namespace rtdp::cluster {
 
 /// The versions of `runtime/protocol.hpp`, as far as it crosses the network, that this program
 /// speaks. A change that an older node would not understand raises the highest; the lowest follows
-/// one release later, so that the nodes of a cluster can be upgraded one by one.
-inline constexpr uint32_t protocol_min = 1;
-inline constexpr uint32_t protocol_max = 1;
+/// one release later, so that the nodes of a cluster can be upgraded one by one. In 2 most
+/// beats are short, which 1 would take for a node without components; no release had 1.
+inline constexpr uint32_t protocol_min = 2;
+inline constexpr uint32_t protocol_max = 2;
 
 /// Another node as far as MEMBER knows it by now.
 struct known_peer {

@@ -12,6 +12,7 @@
 #include <caf/send.hpp>
 
 #include <algorithm>
+#include <tuple>
 
 namespace rtdp::cluster {
 
@@ -22,9 +23,14 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto tick_interval = 50ms;
+/// Half of a beat: while nothing is under way that a tick carries on.
+constexpr auto idle_interval = 125ms;
 /// Six of them in the shortest failure_timeout that is usual: one that is late loses nobody.
 constexpr auto beat_interval = 250ms;
+/// Each fourth or fifth beat.
 constexpr auto report_interval = 1s;
+/// To be safe: peers are told what has changed, and all of it when they connect.
+constexpr auto news_interval = 5s;
 /// A flow that was ready runs some 20 ms after it was placed.
 constexpr auto starting_time = 3s;
 constexpr auto ask_timeout = 5s;
@@ -65,19 +71,26 @@ runtime::running shown(self_pointer self, const std::string& component, int64_t 
   return out;
 }
 
-void tell_peers(self_pointer self) {
+/// That this node is there, and what its components do when that `is_news` or the peer was not told.
+void tell_peers(self_pointer self, bool is_news) {
   auto& s = self->state;
   for (const auto& [name, p] : s.others.all()) {
-    bool up = s.others.alive(name, now(self));
-    s.env.metrics->node_up({name}).Set(up);
-    if (p.member)
-      caf::anon_send(caf::actor_cast<caf::actor>(p.member), s.beat_message);
+    if (!p.member)
+      continue;
+    bool knows = s.others.tell(name) && !is_news;
+    caf::anon_send(caf::actor_cast<caf::actor>(p.member), knows ? s.short_beat : s.full_beat);
   }
+}
+
+void show(self_pointer self) {
+  auto& s = self->state;
+  for (const auto& [name, p] : s.others.all())
+    s.env.metrics->node_up({name}).Set(s.others.alive(name, now(self)));
   s.env.metrics->leader({}).Set(s.leading);
 }
 
-/// Components report once a second; between that a beat says again what the last one said, unless
-/// the node has got other components or trouble.
+/// Components report once a second: between that nobody looks at them again, unless the node has got
+/// others, or trouble.
 bool is_as_before(self_pointer self) {
   auto& s = self->state;
   if (s.own_beat.node.empty() || now(self) - s.reported >= report_interval ||
@@ -87,6 +100,16 @@ bool is_as_before(self_pointer self) {
   if (s.options.measure)
     s.options.measure(b);
   return (b.trouble.empty() ? s.settings_trouble : b.trouble) == s.own_beat.trouble;
+}
+
+using components = std::map<std::string, runtime::running>;
+
+bool is_same(const components& a, const components& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    const auto& [p, q] = std::tie(x.second, y.second);
+    return x.first == y.first && p.epoch == q.epoch && p.state == q.state &&
+           p.reason == q.reason && p.rows_per_s == q.rows_per_s && p.lag_rows == q.lag_rows;
+  });
 }
 
 void send_beat(self_pointer self) {
@@ -101,11 +124,25 @@ void send_beat(self_pointer self) {
     b.trouble = s.settings_trouble;
   for (const auto& [component, epoch] : s.told)
     b.components[component] = shown(self, component, epoch);
-  s.own_beat = b;
+  // Between two looks at the components their states change seldom, and of idle ones no figure does.
+  bool is_news = !s.told_all || now(self) - *s.told_all >= news_interval ||
+                 !is_same(b.components, s.own_beat.components);
+  runtime::beat brief;
+  brief.node = b.node;
+  brief.boot = b.boot;
+  brief.cpu_permille = b.cpu_permille;
+  brief.rss_bytes = b.rss_bytes;
+  brief.trouble = b.trouble;
+  s.short_beat = caf::make_message(runtime::atom::beat_v, std::move(brief));
+  if (is_news) {
+    // One for all: with a hundred components, copies for each peer were half of what a beat costs.
+    s.full_beat = caf::make_message(runtime::atom::beat_v, b);
+    s.told_all = now(self);
+  }
+  s.own_beat = std::move(b);
   s.reported = now(self);
-  // One for all: with a hundred components, copies for each peer were half of what a beat costs.
-  s.beat_message = caf::make_message(runtime::atom::beat_v, std::move(b));
-  tell_peers(self);
+  tell_peers(self, is_news);
+  show(self);
 }
 
 /// The leader waits for the first beat that tells that a component runs here: until then they are
@@ -116,22 +153,34 @@ bool something_starts(const member_state& s, moment now) {
                      [](const auto& c) { return c.second.state != "running"; });
 }
 
+bool is_idle(self_pointer self) {
+  const auto& s = self->state;
+  bool tells = s.tell_again || s.untold || !s.telling.empty() || something_starts(s, now(self));
+  bool moves = !s.drifts.empty() || !s.warm.empty();
+  // Who is lost is noticed as soon as ever: it was connected and beat until a moment ago.
+  return !tells && !moves && !s.deciding && (s.leading || !s.leaderless_since) &&
+         !s.others.in_doubt(now(self), 2 * beat_interval);
+}
+
 void tick(self_pointer self) {
   auto& s = self->state;
-  self->delayed_send(self, tick_interval, runtime::atom::tick_v);
   bool starts = something_starts(s, now(self));
   if (starts || now(self) - s.beaten >= beat_interval) {
     if (starts || !is_as_before(self)) {
       beat(self);
     } else {
       s.beaten = now(self);
-      tell_peers(self);
+      tell_peers(self, false);
     }
   }
   follow_again(self);
   tell_unheard(self);
   watch(self);
   tend_drifts(self);
+  auto next_beat = s.beaten + beat_interval - now(self);
+  auto wait = is_idle(self) ? std::clamp<caf::timespan>(next_beat, tick_interval, idle_interval)
+                            : caf::timespan{tick_interval};
+  self->delayed_send(self, wait, runtime::atom::tick_v);
 }
 
 /// What keeps the node from being empty, as far as the leader knows; empty: nothing.
@@ -230,11 +279,14 @@ caf::result<T> ask_peer(self_pointer self, const std::string& node, const char* 
 }
 
 void learn(self_pointer self, const std::vector<std::string>& records) {
+  auto known = self->state.decided.changes();
   self->state.leader_shown = now(self);
   for (const auto& r : records)
     if (auto e = self->state.decided.learn(r))
       ops::logger("member")->error("{}; it is passed over", e.text());
-  follow(self);
+  // Most records only say that the leader leads on.
+  if (self->state.decided.changes() != known)
+    follow(self);
   // Behind `follow`: what the former leader had committed is this node's own.
   if (self->state.decided.term() == self->state.drift_term)
     return;

@@ -144,10 +144,12 @@ struct member_state {
   std::string grounds;
   moment looked;
   moment beaten;
-  /// The last beat, as lists show it and as peers are told it, and when it was made.
+  /// How this node is, as lists show it, and when that was looked at.
   runtime::beat own_beat;
-  caf::message beat_message;
   moment reported;
+  /// As peers are told it: what changed last, when that was told to all, and what changes always.
+  caf::message full_beat, short_beat;
+  std::optional<moment> told_all;
   static inline constexpr const char* name = "member";
 };
 

@@ -201,7 +201,7 @@ void follow(self_pointer self) {
 
 void follow_again(self_pointer self) {
   const auto& s = self->state;
-  if (s.tell_again || now(self) - s.followed >= 1s)
+  if (s.tell_again || now(self) - s.followed >= 5s)
     follow(self);
 }
 

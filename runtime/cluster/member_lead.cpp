@@ -149,7 +149,8 @@ std::vector<std::string> repair(self_pointer self, const situation& s) {
   std::vector<std::string> records;
   auto& st = self->state;
   st.plan.clear();
-  for (auto& a : place_orphans(s)) {
+  auto orphans = place_orphans(s);
+  for (auto& a : orphans) {
     if (a.to.empty()) {
       st.plan.push_back(std::move(a));
       continue;
@@ -162,6 +163,9 @@ std::vector<std::string> repair(self_pointer self, const situation& s) {
       st.env.metrics->failovers({a.component}).Increment();
     records.push_back(placement_record(a.component, next));
   }
+  // Each has an owner, and nothing else has one.
+  if (orphans.empty() && s.all.size() == s.decided.placements().size())
+    return records;
   std::unordered_set<std::string_view> known;
   for (const auto& p : s.all)
     known.insert(p.component);
@@ -205,10 +209,20 @@ std::vector<std::string> drain(self_pointer self, const situation& s) {
   return records;
 }
 
-void balance(self_pointer self, const situation& s) {
+/// What the leader knows of the nodes, with what runs on them.
+situation look_at_load(self_pointer self) {
+  const auto& s = self->state;
+  auto out = look(self);
+  for (auto& [name, node] : out.usable)
+    node.components =
+        name == own_name(self) ? s.own_beat.components : s.others.last(name)->components;
+  return out;
+}
+
+void balance(self_pointer self) {
   auto& st = self->state;
   auto mode = st.options.settings.nodes.placement;
-  auto advised = mode == config::placement_mode::off ? std::nullopt : even_out(s);
+  auto advised = mode == config::placement_mode::off ? std::nullopt : even_out(look_at_load(self));
   st.uneven = advised;
   if (!advised) {
     st.uneven_since.reset();
@@ -272,7 +286,7 @@ void decide(self_pointer self) {
   if (s.planned && now(self) - *s.planned < balance_interval)
     return;
   s.planned = now(self);
-  balance(self, what);
+  balance(self);
 }
 
 } // namespace
@@ -282,7 +296,7 @@ situation look(self_pointer self) {
   situation out{s.options.settings.components, s.options.settings.nodes, s.decided, {}};
   auto add = [&](const runtime::beat& b) {
     if (b.trouble.empty())
-      out.usable[b.node] = {b.boot, !s.decided.draining(b.node), b.cpu_permille, b.components};
+      out.usable[b.node] = {b.boot, !s.decided.draining(b.node), b.cpu_permille};
   };
   // It is empty until FEEDBACK has answered once.
   if (!s.own_beat.node.empty())

@@ -36,9 +36,9 @@ std::string why_unheard(self_pointer self, const std::string& name);
 
 /// Makes NODE run what the catalog places here, and nothing else.
 void follow(self_pointer self);
-/// The same where something is to be told again; all of it once a second, to be safe. `follow` comes
-/// with each record and each answer otherwise: a thousand placements are not to be compared 20 times
-/// a second.
+/// The same where something is to be told again; all of it every 5 s, to be safe. `follow` comes with
+/// what changes in the catalog and each answer otherwise: a thousand placements are not to be compared
+/// 20 times a second.
 void follow_again(self_pointer self);
 
 // -- member_lead.cpp ----
@@ -47,7 +47,8 @@ void follow_again(self_pointer self);
 void watch(self_pointer self);
 /// Appends to the catalog, as the leader; `then` is called with the outcome. REQUIRES: !deciding.
 void append(self_pointer self, std::vector<std::string> records, std::function<void(error)> then);
-/// What the leader knows of the nodes. Refers to `self`'s state.
+/// What the leader knows of the nodes, without their components: a thousand are not copied each
+/// second. Refers to `self`'s state.
 situation look(self_pointer self);
 
 // -- member_drift.cpp ----

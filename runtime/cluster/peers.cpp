@@ -1,5 +1,7 @@
 #include "runtime/cluster/peers.hpp"
 
+#include <algorithm>
+
 namespace rtdp::cluster {
 
 namespace {
@@ -16,6 +18,7 @@ void peers::connected(const std::string& name, caf::strong_actor_ptr member, mom
     p.disconnected.reset();
   else if (p.member)
     p.disconnected = now;
+  p.told = false;
   p.member = std::move(member);
 }
 
@@ -23,6 +26,12 @@ void peers::beat(runtime::beat b, moment now, int64_t now_us) {
   auto& p = all_[b.node];
   if (!p.boot.empty() && p.boot != b.boot)
     return;
+  if (b.version.empty()) {
+    if (!p.last || p.last->boot != b.boot)
+      return;
+    b.version = p.last->version;
+    b.components = std::move(p.last->components);
+  }
   p.heard = now;
   p.heard_us = now_us;
   p.last = std::move(b);
@@ -46,6 +55,13 @@ bool peers::alive(const std::string& name, moment now) const {
   if (p.disconnected && p.heard <= *p.disconnected && now - *p.disconnected >= reconnect_time)
     return false;
   return now - p.heard < failure_timeout_;
+}
+
+bool peers::in_doubt(moment now, std::chrono::milliseconds silence) const {
+  return std::any_of(all_.begin(), all_.end(), [&](const auto& each) {
+    const auto& [name, p] = each;
+    return (!p.member || now - p.heard >= silence) && alive(name, now);
+  });
 }
 
 const runtime::beat* peers::last(const std::string& name) const {

@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace rtdp::cluster {
@@ -21,6 +22,8 @@ struct peer {
   moment heard;
   int64_t heard_us = 0;
   std::optional<moment> disconnected;
+  /// It was told how this node is since it has connected.
+  bool told = false;
   /// Of the process that was let in last; empty: of any.
   std::string boot;
 };
@@ -33,13 +36,18 @@ public:
   /// Of the settings; may be called again when those change.
   void add(const std::string& name) { all_.try_emplace(name); }
   void connected(const std::string& name, caf::strong_actor_ptr member, moment now);
+  /// A short one counts behind a full one of the same process only.
   void beat(runtime::beat b, moment now, int64_t now_us);
+  /// It is told how this node is; returns whether it was before, over this connection.
+  bool tell(const std::string& name) { return std::exchange(all_[name].told, true); }
   /// The node runs as this process from now on: what another one said, or says, does not count.
   /// Returns whether one was known. Its connection may be there already, or comes at once.
   bool replaced(const std::string& name, const std::string& boot);
 
   /// Beats come, and the connection is there or was until a moment ago.
   bool alive(const std::string& name, moment now) const;
+  /// One that is alive may be lost: it is not connected, or was silent for so long.
+  bool in_doubt(moment now, std::chrono::milliseconds silence) const;
   /// Null while nothing was heard of it.
   const runtime::beat* last(const std::string& name) const;
   /// Null while there is no connection.

@@ -89,6 +89,9 @@ error load_remoting(runtime::system_config& config, const tls_settings& tls) {
   config.load<caf::io::middleman>();
   config.set("middleman.heartbeat-interval", caf::timespan(heartbeat));
   config.set("middleman.connection-timeout", caf::timespan(silence_max));
+  // What comes in is read where it is received. Workers would wake up once more for each beat, and
+  // nothing that nodes tell each other takes long to read.
+  config.set("middleman.workers", 0);
   if (tls.on()) {
     config.load<tls_module>();
     // OpenSSL writes without MSG_NOSIGNAL.

@@ -54,6 +54,18 @@ TEST_CASE("draining is told of a node and taken back") {
   CHECK_FALSE(c.draining("n1"));
 }
 
+TEST_CASE("a leader that shows that it leads on changes nothing") {
+  catalog c;
+  CHECK_FALSE(c.learn(leader_record("n1", "boot 1", 1)));
+  auto before = c.changes();
+  CHECK_FALSE(c.learn(leader_record("n1", "boot 1", 1)));
+  CHECK(c.changes() == before);
+  CHECK_FALSE(c.learn(leader_record("n1", "boot 2", 1)));
+  CHECK_FALSE(c.learn(leader_record("n1", "boot 2", 2)));
+  CHECK(c.changes() == before + 2);
+  CHECK(c.term() == 2);
+}
+
 TEST_CASE("what is no record changes nothing and is told") {
   catalog c;
   REQUIRE_FALSE(c.learn(leader_record("n1", "b1", 1)));
