@@ -239,6 +239,8 @@ def report(what, data, records, rate, lost, doubled, rows):
     emit("drift", f"{what}_usual_gap_p99", quantile(before, 0.99) / 1000 if before else 0, "ms", "kafka", **more)
     pauses = [longest_gap(times, micros(r["started"]), micros(r["ended"]) + 100_000) for r in done]
     emit_quantiles("drift", f"{what}_pause", pauses, "ms", **more)
+    longest = pauses.index(max(pauses))
+    say(f"drift: the longest pause was {pauses[longest]:.0f} ms, of {done[longest]}")
     emit("drift", f"{what}_not_done", len(records) - len(done), "drifts", "kafka", **more)
     emit("drift", f"{what}_lost", lost, "rows", "kafka", **more)
     emit("drift", f"{what}_doubled", doubled, "rows", "kafka", **more)
