@@ -26,7 +26,7 @@ step() {
 }
 
 packages_build="g++ cmake ninja-build ccache pkg-config ca-certificates npm python3
-  libcaf-dev librdkafka-dev libsimdjson-dev libsqlite3-dev sqlite3 libpq-dev libmariadb-dev libre2-dev libssl-dev libcurl4-openssl-dev libyaml-cpp-dev
+  libcaf-dev librdkafka-dev libsimdjson-dev robin-map-dev libsqlite3-dev sqlite3 libpq-dev libmariadb-dev libre2-dev libssl-dev libcurl4-openssl-dev libyaml-cpp-dev
   prometheus-cpp-dev libcivetweb-dev libcli11-dev libspdlog-dev libfmt-dev
   nlohmann-json3-dev doctest-dev"
 packages_test="postgresql mariadb-server-core mariadb-client-core maven default-jdk-headless git clang clang-tidy libclang-rt-14-dev libbenchmark-dev

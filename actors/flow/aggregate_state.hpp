@@ -99,7 +99,7 @@ public:
   int64_t next_id() { return place_.next_id(); }
 
   static constexpr uint8_t meta_table = 1, rows_table = 2, groups_table = 3;
-  static constexpr uint8_t values_table = 1 | state::overlay::ordered_bit;
+  static constexpr uint8_t values_table = 1 | state::keyed_state::ordered_bit;
 
 private:
   result<group*> load(const std::string& key);

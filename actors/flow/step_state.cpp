@@ -15,8 +15,11 @@ using steady = std::chrono::steady_clock;
 /// By so much the ids of an incarnation lie above those of the one before: what that one wrote to
 /// the target, in a batch that the changelog may not hold in full, is always overwritten.
 constexpr int64_t ids_apart = int64_t{1} << 32;
-/// How long changes that the target has stay in memory at most, while batches come.
-constexpr auto flush_interval = 5s;
+/// How long changes that the target has stay in memory alone at most, while batches come: so much is
+/// read again after a restart.
+constexpr auto flush_interval = 60s;
+/// Keys that are read from the file before the clock is looked at.
+constexpr size_t load_keys = 10'000;
 /// Under this key the state says what it was made for; no step has that number.
 constexpr std::string_view layout_key = "\xff\x01layout";
 
@@ -34,7 +37,7 @@ error step_state::open() {
   state::keyed_state_settings s;
   s.path = settings_.data_dir + "/flows/" + settings_.flow + ".db";
   s.memory_bytes = settings_.memory_bytes;
-  s.cache_bytes = settings_.cache_bytes;
+  s.changed_keys = settings_.changed_keys;
   auto data = state::keyed_state::open(s);
   if (!data)
     return data.error();
@@ -42,10 +45,21 @@ error step_state::open() {
   return {};
 }
 
-result<bool> step_state::catch_up(std::chrono::milliseconds limit) {
+/// What the file has comes into memory before the changelog's changes.
+result<bool> step_state::open_and_load(steady::time_point until) {
   if (auto failed = open())
     return failed;
+  for (;;) {
+    auto loaded = data_->load(load_keys);
+    if (!loaded || *loaded || steady::now() >= until)
+      return loaded;
+  }
+}
+
+result<bool> step_state::catch_up(std::chrono::milliseconds limit) {
   auto until = steady::now() + limit;
+  if (auto loaded = open_and_load(until); !loaded || !*loaded)
+    return loaded;
   auto at_end = log_.read_on(limit);
   if (!at_end || !*at_end)
     return at_end;
@@ -54,7 +68,7 @@ result<bool> step_state::catch_up(std::chrono::milliseconds limit) {
     catching_up_ = log_.index().last_committed();
   auto target = *catching_up_;
   // An older claim comes late, from one that was frozen: what is here is further.
-  if (target.version <= data_->file_point().version) {
+  if (target.version <= data_->reached().version) {
     catching_up_.reset();
     return true;
   }
@@ -71,9 +85,9 @@ result<bool> step_state::catch_up(std::chrono::milliseconds limit) {
 }
 
 result<bool> step_state::restore(state::state_point wanted, std::chrono::milliseconds limit) {
-  if (auto failed = open())
-    return failed;
   auto until = steady::now() + limit;
+  if (auto loaded = open_and_load(until); !loaded || !*loaded)
+    return loaded;
   auto at_end = log_.read_on(limit);
   if (!at_end || !*at_end)
     return at_end;
@@ -99,7 +113,7 @@ error step_state::start() {
   const auto& index = log_.index();
   incarnation_ = new_incarnation();
   last_id_ = last_id_before_ = std::max(index.last_id() + ids_apart, now_us());
-  auto from = data_->file_point();
+  auto from = data_->reached();
   is_fresh_ = from.is_empty();
   if (is_fresh_)
     from.version = index.last_version();
@@ -129,8 +143,10 @@ step_place step_state::place(uint8_t number) {
 
 std::shared_ptr<const state::log_records> step_state::commit() {
   // Rows with ids of their own need a record too: the next incarnation's are above those it names.
-  if (!data_->changed() && last_id_ == last_id_before_)
+  if (!data_->changed() && last_id_ == last_id_before_) {
+    data_->rollback();
     return {};
+  }
   if (std::exchange(is_fresh_, false))
     data_->put(layout_key, layout_);
   auto changes = data_->commit();
@@ -149,10 +165,12 @@ error step_state::committed(state::state_point stored) {
   if (stored.incarnation != incarnation_)
     return {};
   encoder_->committed(stored);
-  bool now = steady::now() - flushed_ > flush_interval;
-  if (now)
-    flushed_ = steady::now();
-  return data_->committed(stored.version, now);
+  if (auto failed = data_->committed(stored.version))
+    return failed;
+  if (steady::now() - flushed_ < flush_interval)
+    return {};
+  flushed_ = steady::now();
+  return data_->flush(false);
 }
 
 } // namespace rtdp::flow

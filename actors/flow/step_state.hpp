@@ -19,10 +19,8 @@ struct step_state_settings {
   std::string flow;
   std::string data_dir;
   state::changelog_limits limits = {};
-  /// Of changes, before they go from memory to the file.
-  size_t memory_bytes = 16 << 20;
-  /// What SQLite keeps of the file in memory.
-  size_t cache_bytes = 64 << 20;
+  /// Of keys and values in memory, and changed keys before they go to the file.
+  size_t memory_bytes = 160 << 20, changed_keys = 250'000;
   /// Of the changelog, in memory.
   size_t recent_bytes = 64 << 20;
 };
@@ -54,6 +52,7 @@ public:
 
 private:
   error open();
+  result<bool> open_and_load(std::chrono::steady_clock::time_point until);
   error check_layout();
   error start();
 

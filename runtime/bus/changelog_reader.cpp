@@ -79,7 +79,7 @@ result<bool> changelog_reader::bring(state::keyed_state& data, state::state_poin
                                      milliseconds limit) {
   if (!on_the_way_ || wanted_ != wanted) {
     // Half a snapshot is no state to go on from.
-    auto way = index_.way(data.file_point(), wanted);
+    auto way = index_.way(data.reached(), wanted);
     if (!way)
       return way.error();
     if (way->from_nothing)

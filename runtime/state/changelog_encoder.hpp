@@ -61,7 +61,7 @@ private:
   /// Two snapshots have a place each, so that the last complete one stays while the next is made.
   int64_t place_ = 0;
   int64_t part_ = 0;
-  std::unique_ptr<keyed_state::snapshot> running_;
+  std::unique_ptr<state_file::snapshot> running_;
   /// A snapshot was appended in full with the last batch: once that is durable, old keys may go.
   bool old_go_ = false;
 };

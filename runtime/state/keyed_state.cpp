@@ -2,366 +2,364 @@
 
 #include "runtime/state/changes.hpp"
 #include "runtime/state/merged_walk.hpp"
-#include "runtime/state/store.hpp"
 
 #include <algorithm>
-#include <filesystem>
+#include <iterator>
+#include <unordered_map>
 
 namespace rtdp::state {
 namespace {
 
-constexpr int64_t rows_version = 1;
-constexpr const char* rows_layout =
-    "CREATE TABLE kv(k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE point(id INTEGER PRIMARY KEY CHECK (id = 1), incarnation INTEGER NOT NULL,"
-    "  version INTEGER NOT NULL);"
-    "INSERT INTO point VALUES (1, 0, 0);";
-/// The file is on its way between two points: an incarnation that no changelog names.
-constexpr state_point nowhere{-1, 0};
-
-error prepare_one(database& db, const char* sql, statement& into) {
-  auto made = db.prepare(sql);
-  if (!made)
-    return made.error();
-  into = std::move(*made);
-  return {};
-}
-
-/// The first key behind all that begin with `prefix`. REQUIRES: it has a byte below 0xff.
-std::string behind(std::string_view prefix) {
-  std::string end(prefix);
-  while (uint8_t(end.back()) == 0xff)
-    end.pop_back();
-  ++end.back();
-  return end;
-}
-
-void remove_file(const std::string& path) {
-  std::error_code ignored;
-  for (const char* tail : {"", "-wal", "-shm"})
-    std::filesystem::remove(path + tail, ignored);
-}
+constexpr auto none = cell_table::none;
 
 } // namespace
 
 result<std::unique_ptr<keyed_state>> keyed_state::open(const keyed_state_settings& settings) {
   auto made = std::unique_ptr<keyed_state>(new keyed_state);
   made->settings_ = settings;
-  auto open = [&] {
-    // It may lose its last commits with a power cut, never a part of one.
-    return open_store(settings.path, rows_version, rows_layout, database::durability::process);
-  };
-  auto db = open();
-  if (!db && db.error() == ec::rejected) {
-    remove_file(settings.path);
-    db = open();
-  }
-  if (!db)
-    return db.error();
-  made->db_ = std::move(*db);
-  if (auto failed = made->prepare())
-    return failed;
+  auto file = state_file::open(settings.path, settings.cache_bytes);
+  if (!file)
+    return file.error();
+  made->file_ = std::move(*file);
+  made->reached_ = made->file_->point();
+  made->is_whole_ = made->reached_ == state_point{};
+  if (!made->is_whole_)
+    made->loaded_to_.emplace();
   return made;
-}
-
-error keyed_state::prepare() {
-  auto kb = std::to_string(settings_.cache_bytes / 1024);
-  if (auto failed = db_.exec("PRAGMA cache_size = -" + kb +
-                             "; PRAGMA wal_autocheckpoint = 8000;"
-                             "PRAGMA journal_size_limit = 67108864"))
-    return failed;
-  for (auto failed :
-       {prepare_one(db_, "SELECT v FROM kv WHERE k = ?1", get_),
-        prepare_one(db_, "INSERT INTO kv VALUES (?1, ?2) ON CONFLICT DO UPDATE SET v = excluded.v",
-                    put_),
-        prepare_one(db_, "DELETE FROM kv WHERE k = ?1", erase_),
-        prepare_one(db_, "UPDATE point SET incarnation = ?1, version = ?2", point_),
-        prepare_one(db_, "SELECT k, v FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k", up_),
-        prepare_one(db_, "SELECT k, v FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k DESC", down_),
-        prepare_one(db_, "SELECT k, v FROM kv WHERE k > ?1 AND k < ?2 ORDER BY k LIMIT ?3", on_)})
-    if (failed)
-      return failed;
-  statement read;
-  if (auto failed = prepare_one(db_, "SELECT incarnation, version FROM point", read))
-    return failed;
-  auto row = read.step();
-  if (!row)
-    return row.error();
-  file_ = *row ? state_point{read.integer(0), read.integer(1)} : nowhere;
-  return {};
 }
 
 // -- steps ----
 
 result<std::optional<std::string_view>> keyed_state::get(std::string_view key) {
   using found = std::optional<std::string_view>;
-  if (const auto* e = memory_.find(key))
-    return e->second.gone ? found{} : found{e->second.value};
-  get_.reset();
-  get_.bind_blob(1, key);
-  auto row = get_.step();
-  if (!row)
-    return row.error();
-  return *row ? found{get_.text(0)} : found{};
+  if (auto at = cells_.find(key); at != none)
+    return cells_.gone(at) ? found{} : found{cells_.value(at)};
+  if (is_whole_)
+    return found{};
+  auto held = file_->get(key);
+  if (!held || !*held)
+    return held;
+  auto at = cells_.add(key);
+  cells_.set(at, **held);
+  return found{cells_.value(at)};
 }
 
-overlay::cell& keyed_state::touch(std::string_view key) {
-  auto [entry, is_new] = memory_.at(key);
-  auto& cell = entry->second;
-  if (is_new || cell.version <= version_) {
-    touched_.push_back({entry, is_new ? overlay::cell{} : std::move(cell), is_new});
-    cell = {};
-    cell.version = version_ + 1;
+keyed_state::id keyed_state::touch(std::string_view key) {
+  auto at = cells_.find(key);
+  bool is_new = at == none;
+  if (is_new)
+    at = cells_.add(key);
+  if (auto version = cells_.version(at); version <= version_) {
+    auto value = cells_.value(at);
+    batch_.touched.push_back(
+        {at, is_new, cells_.gone(at), version, batch_.values.size(), value.size()});
+    batch_.values += value;
+    cells_.mark(at, version_ + 1, false);
+    note_changed(at, version);
   }
-  return cell;
+  return at;
+}
+
+void keyed_state::note_changed(id cell, int64_t version_before) {
+  auto key = cells_.key(cell);
+  changed_bytes_ += key.size() + cells_.value(cell).size();
+  if (version_before > collected_)
+    return;
+  changed_.push_back(cell);
+  if (is_ordered(key))
+    ordered_.emplace(key, cell);
 }
 
 void keyed_state::put(std::string_view key, std::string_view value) {
-  auto& cell = touch(key);
-  cell.value = value;
-  cell.gone = false;
+  auto at = touch(key);
+  cells_.set(at, value);
+  cells_.mark(at, version_ + 1, false);
 }
 
 void keyed_state::erase(std::string_view key) {
-  auto& cell = touch(key);
-  cell.value.clear();
-  cell.gone = true;
+  auto at = touch(key);
+  cells_.set(at, {});
+  cells_.mark(at, version_ + 1, true);
 }
 
 error keyed_state::each(std::string_view prefix, const visitor& visit) {
   bool goes_on = true;
-  memory_.each(prefix, [&](const overlay::entry& e) {
-    if (goes_on && !e.second.gone)
-      goes_on = visit(e.first, e.second.value);
+  cells_.each([&](id at) {
+    if (goes_on && !cells_.gone(at) && cells_.key(at).starts_with(prefix))
+      goes_on = visit(cells_.key(at), cells_.value(at));
   });
-  auto end = behind(prefix);
-  up_.bind_blob(1, prefix).bind_blob(2, end);
-  while (goes_on) {
-    auto row = up_.step();
+  if (!goes_on || is_whole_)
+    return {};
+  auto& rows = file_->rows(prefix, false);
+  for (;;) {
+    auto row = rows.step();
     if (!row)
       return row.error();
     if (!*row)
       return {};
-    if (!memory_.find(up_.text(0)))
-      goes_on = visit(up_.text(0), up_.text(1));
+    if (cells_.find(rows.text(0)) == none && !visit(rows.text(0), rows.text(1)))
+      break;
   }
-  up_.reset();
+  rows.reset();
   return {};
 }
 
 error keyed_state::walk(std::string_view prefix, bool downwards, const visitor& visit) {
-  auto end = behind(prefix);
-  const auto& all = memory_.ordered();
-  std::vector<const overlay::entry*> fresh;
-  for (auto at = all.lower_bound(prefix); at != all.end() && at->first < end; ++at)
-    fresh.push_back(&*at);
+  auto begin = ordered_.lower_bound(prefix), end = ordered_.lower_bound(key_behind(prefix));
+  merged_walk merged(file_->rows(prefix, downwards), cells_, downwards);
   if (downwards)
-    std::reverse(fresh.begin(), fresh.end());
-  auto& rows = downwards ? down_ : up_;
-  rows.bind_blob(1, prefix).bind_blob(2, end);
-  return merged_walk(rows, std::move(fresh), downwards).run(visit);
+    return merged.run(std::make_reverse_iterator(end), std::make_reverse_iterator(begin), visit);
+  return merged.run(begin, end, visit);
 }
 
 error keyed_state::look_on(std::string_view prefix, const std::string& after, size_t most,
-                          const visitor& visit) {
-  auto end = behind(prefix);
-  const std::string begin = after.empty() ? std::string(prefix) : after;
-  on_.bind_blob(1, begin).bind_blob(2, end).bind(3, int64_t(most));
-  for (;;) {
-    auto row = on_.step();
-    if (!row)
-      return row.error();
-    if (!*row)
-      return {};
-    if (!visit(on_.text(0), on_.text(1))) {
-      on_.reset();
-      return {};
-    }
-  }
+                           const visitor& visit) {
+  return file_->look_on(prefix, after, most, visit);
 }
 
 // -- batches ----
 
 std::shared_ptr<const std::string> keyed_state::commit() {
   auto changes = std::make_shared<std::string>();
-  for (const auto& t : touched_)
-    if (const auto& [key, cell] = *t.entry; cell.gone)
-      append_erase(key, *changes);
+  for (const auto& t : batch_.touched)
+    if (cells_.gone(t.cell))
+      append_erase(cells_.key(t.cell), *changes);
     else
-      append_put(key, cell.value, *changes);
-  touched_.clear();
-  ++version_;
-  pending_bytes_ += changes->size();
-  pending_.push_back({version_, changes});
+      append_put(cells_.key(t.cell), cells_.value(t.cell), *changes);
+  batch_.version = ++version_;
+  in_flight_.push_back(std::move(batch_));
+  batch_ = {};
+  changed_before_ = changed_.size();
+  file_->end_reading();
+  make_room();
   return changes;
 }
 
 void keyed_state::rollback() {
-  for (auto& t : touched_)
-    if (t.is_new)
-      memory_.erase(std::string(t.entry->first));
-    else
-      t.entry->second = std::move(t.before);
-  touched_.clear();
-}
-
-error keyed_state::committed(int64_t version, bool now) {
-  for (const auto& p : pending_)
-    if (p.version > ready_ && p.version <= version)
-      ready_bytes_ += p.changes->size();
-  ready_ = std::max(ready_, version);
-  bool enough = ready_bytes_ >= settings_.memory_bytes || now;
-  return enough && ready_ > file_.version ? flush(ready_) : error{};
-}
-
-error keyed_state::flush(int64_t version) {
-  struct newest {
-    std::string_view key, value;
-    bool gone;
-  };
-  std::vector<newest> entries;
-  size_t count = 0;
-  for (; count < pending_.size() && pending_[count].version <= version; ++count)
-    for (change_cursor at(*pending_[count].changes);;) {
-      auto more = at.next();
-      if (!more)
-        return more.error();
-      if (!*more)
-        break;
-      entries.push_back({at.key, at.value, at.gone});
+  for (const auto& t : batch_.touched) {
+    if (t.is_new) {
+      remove(t.cell);
+      continue;
     }
-  if (count == 0)
-    return {};
-  std::stable_sort(entries.begin(), entries.end(),
-                   [](const newest& a, const newest& b) { return a.key < b.key; });
-  auto work = transaction::begin(db_);
-  if (!work)
-    return work.error();
-  for (size_t i = 0; i < entries.size(); ++i) {
-    const auto& e = entries[i];
-    // Of several changes of a key the last one counts.
-    if (i + 1 == entries.size() || entries[i + 1].key != e.key)
-      if (auto failed = write_file(e.key, e.value, e.gone))
-        return failed;
+    cells_.set(t.cell, batch_.value(t));
+    cells_.mark(t.cell, t.version, t.gone);
+    if (auto key = cells_.key(t.cell); is_ordered(key) && in_file(t.version))
+      ordered_.erase(ordered_.find(key));
   }
-  state_point reached{incarnation_, pending_[count - 1].version};
-  if (auto failed = put_point(reached))
+  batch_ = {};
+  changed_.resize(changed_before_);
+  file_->end_reading();
+  make_room();
+}
+
+void keyed_state::remove(id cell) {
+  if (auto key = cells_.key(cell); is_ordered(key))
+    if (auto at = ordered_.find(key); at != ordered_.end())
+      ordered_.erase(at);
+  cells_.remove(cell);
+}
+
+void keyed_state::make_room() {
+  cells_.shrink(settings_.memory_bytes, [this](id cell) {
+    if (!in_file(cells_.version(cell)))
+      return false;
+    is_whole_ = is_whole_ && cells_.gone(cell);
+    return true;
+  });
+}
+
+// -- the file ----
+
+error keyed_state::committed(int64_t version) {
+  ready_ = std::max(ready_, version);
+  while (!in_flight_.empty() && in_flight_.front().version <= ready_)
+    in_flight_.pop_front();
+  return write_on();
+}
+
+error keyed_state::write_on() {
+  if (auto failed = check_written(false))
     return failed;
-  if (auto failed = work->commit())
-    return failed;
-  file_ = reached;
-  for (const auto& e : entries)
-    if (auto* held = memory_.find(e.key); held && held->second.version <= reached.version)
-      memory_.erase(e.key);
-  for (size_t i = 0; i < count; ++i)
-    pending_bytes_ -= pending_[i].changes->size();
-  pending_.erase(pending_.begin(), pending_.begin() + int64_t(count));
-  ready_bytes_ = 0;
+  bool enough = changed_.size() >= settings_.changed_keys ||
+                changed_bytes_ >= settings_.memory_bytes / 4;
+  // Beyond its memory it waits for the disk: that slows the flow down and nobody else.
+  bool wait = changed_bytes_ >= settings_.memory_bytes;
+  return enough || wait ? flush(wait) : error{};
+}
+
+error keyed_state::check_written(bool wait) {
+  if (!file_->is_writing())
+    return {};
+  auto done = file_->written(wait);
+  if (!done || *done)
+    return done.value_or(error{});
+  file_->end_reading();
+  for (auto cell : to_tidy_) {
+    if (!in_file(cells_.version(cell)))
+      continue;
+    if (cells_.gone(cell))
+      remove(cell);
+    else if (auto at = ordered_.find(cells_.key(cell)); at != ordered_.end())
+      ordered_.erase(at);
+  }
+  to_tidy_.clear();
+  written_.reset();
   return {};
 }
 
-error keyed_state::write_file(std::string_view key, std::string_view value, bool gone) {
-  if (gone) {
-    erase_.bind_blob(1, key);
-    return erase_.run();
+error keyed_state::flush(bool wait) {
+  if (auto failed = check_written(wait))
+    return failed;
+  // What could not be written is written again before anything newer.
+  if (file_->is_writing() || (!written_ && !collect()))
+    return {};
+  file_->write(written_, written_to_);
+  return wait ? check_written(true) : error{};
+}
+
+/// Every cell that the file does not hold, as it was at the newest version that the target has.
+bool keyed_state::collect() {
+  written_to_ = ready_ <= begun_at_ ? reached_ : state_point{incarnation_, ready_};
+  auto version = written_to_.version;
+  if (in_file(version))
+    return false;
+  std::unordered_map<id, std::pair<const batch*, const before*>> newer;
+  for (const auto& b : in_flight_)
+    for (const auto& t : b.touched)
+      newer.try_emplace(t.cell, &b, &t);
+  auto changes = std::make_shared<std::string>();
+  std::vector<id> left;
+  auto take = [&](id cell, std::string_view value, bool gone) {
+    auto key = cells_.key(cell);
+    if (gone)
+      append_erase(key, *changes);
+    else
+      append_put(key, value, *changes);
+    if (gone || cells_.gone(cell) || is_ordered(key))
+      to_tidy_.push_back(cell);
+  };
+  for (auto cell : changed_) {
+    if (cells_.version(cell) <= version) {
+      take(cell, cells_.value(cell), cells_.gone(cell));
+      continue;
+    }
+    left.push_back(cell);
+    const auto& [b, was] = newer.at(cell);
+    if (!was->is_new && !in_file(was->version))
+      take(cell, b->value(*was), was->gone);
   }
-  put_.bind_blob(1, key).bind_blob(2, value);
-  return put_.run();
+  changed_ = std::move(left);
+  changed_before_ = changed_.size();
+  changed_bytes_ = 0;
+  collected_ = version;
+  written_ = std::move(changes);
+  return true;
 }
 
-error keyed_state::put_point(state_point p) {
-  point_.bind(1, p.incarnation).bind(2, p.version);
-  return point_.run();
-}
+// -- on the way to a state ----
 
-// -- restoring ----
-
-size_t keyed_state::file_bytes() const {
-  std::error_code none;
-  auto size = std::filesystem::file_size(settings_.path, none);
-  return none ? 0 : size_t(size);
+result<bool> keyed_state::load(size_t most) {
+  if (!loaded_to_ || file_->is_between() || file_->bytes() > settings_.memory_bytes / 2) {
+    loaded_to_.reset();
+    return true;
+  }
+  size_t seen = 0;
+  auto after = *loaded_to_;
+  auto failed = file_->look_on({}, after, most, [&](std::string_view key, std::string_view value) {
+    ++seen;
+    *loaded_to_ = key;
+    auto at = cells_.add(key);
+    cells_.set(at, value);
+    return true;
+  });
+  if (failed)
+    return failed;
+  if (seen == most)
+    return false;
+  loaded_to_.reset();
+  is_whole_ = true;
+  make_room();
+  return true;
 }
 
 error keyed_state::reset() {
-  memory_.clear();
-  touched_.clear();
-  pending_.clear();
-  pending_bytes_ = ready_bytes_ = 0;
-  ready_ = 0;
-  auto work = transaction::begin(db_);
-  if (!work)
-    return work.error();
-  if (auto failed = db_.exec("DELETE FROM kv"))
+  batch_ = {};
+  in_flight_.clear();
+  changed_.clear();
+  changed_before_ = changed_bytes_ = 0;
+  collected_ = ready_ = version_ = 0;
+  ordered_.clear();
+  to_tidy_.clear();
+  cells_.clear();
+  loaded_to_.reset();
+  begun_at_ = INT64_MAX;
+  file_->end_reading();
+  if (auto failed = file_->reset())
     return failed;
-  if (auto failed = put_point({}))
-    return failed;
-  if (auto failed = work->commit())
-    return failed;
-  file_ = {};
+  written_.reset();
+  is_whole_ = true;
+  reached_ = {};
   return {};
 }
 
 error keyed_state::apply(std::string_view changes, std::optional<state_point> after) {
-  auto work = transaction::begin(db_);
-  if (!work)
-    return work.error();
+  loaded_to_.reset();
+  if (!after || file_->is_between())
+    return restore_part(changes, after);
+  return take_in(changes, *after);
+}
+
+/// A snapshot comes in the order of its keys and may be larger than memory.
+error keyed_state::restore_part(std::string_view changes, std::optional<state_point> after) {
+  if (auto failed = file_->apply(changes, after))
+    return failed;
+  reached_ = file_->point();
+  version_ = ready_ = collected_ = reached_.version;
+  for (change_cursor at(changes);;) {
+    auto more = at.next();
+    if (!more || !*more)
+      return more ? error{} : more.error();
+    auto cell = cells_.find(at.key);
+    if (at.gone && cell != none)
+      remove(cell);
+    if (at.gone)
+      continue;
+    if (cell == none && cells_.bytes() > settings_.memory_bytes) {
+      is_whole_ = false;
+      continue;
+    }
+    cells_.set(cell == none ? cells_.add(at.key) : cell, at.value);
+  }
+}
+
+error keyed_state::take_in(std::string_view changes, state_point after) {
+  // All of it or nothing.
   for (change_cursor at(changes);;) {
     auto more = at.next();
     if (!more)
       return more.error();
     if (!*more)
       break;
-    if (auto failed = write_file(at.key, at.value, at.gone))
-      return failed;
   }
-  auto reached = after.value_or(nowhere);
-  if (auto failed = put_point(reached))
-    return failed;
-  if (auto failed = work->commit())
-    return failed;
-  file_ = reached;
-  return {};
+  for (change_cursor at(changes); *at.next();) {
+    auto cell = cells_.find(at.key);
+    if (cell == none)
+      cell = cells_.add(at.key);
+    auto version_before = cells_.version(cell);
+    cells_.set(cell, at.value);
+    cells_.mark(cell, after.version, at.gone);
+    note_changed(cell, version_before);
+  }
+  reached_ = after;
+  version_ = ready_ = after.version;
+  changed_before_ = changed_.size();
+  make_room();
+  return write_on();
 }
 
 void keyed_state::begin(int64_t incarnation, int64_t version) {
   incarnation_ = incarnation;
-  version_ = ready_ = version;
-}
-
-result<std::unique_ptr<keyed_state::snapshot>> keyed_state::take_snapshot() {
-  auto made = std::make_unique<snapshot>();
-  auto db = database::open_read_only(settings_.path);
-  if (!db)
-    return db.error();
-  made->db_ = std::move(*db);
-  // Everything it reads is of one moment, whatever the other connection writes meanwhile.
-  if (auto failed = made->db_.exec("BEGIN"))
-    return failed;
-  if (auto failed = prepare_one(made->db_, "SELECT k, v FROM kv ORDER BY k", made->rows_))
-    return failed;
-  statement point;
-  if (auto failed = prepare_one(made->db_, "SELECT incarnation, version FROM point", point))
-    return failed;
-  auto row = point.step();
-  if (!row)
-    return row.error();
-  made->of = {point.integer(0), point.integer(1)};
-  return made;
-}
-
-result<std::string> keyed_state::snapshot::next(size_t bytes) {
-  std::string out;
-  while (!at_end_ && out.size() < bytes) {
-    auto row = rows_.step();
-    if (!row)
-      return row.error();
-    // Stepped again the statement would begin anew.
-    at_end_ = !*row;
-    if (at_end_)
-      break;
-    append_put(rows_.text(0), rows_.text(1), out);
-  }
-  return out;
+  version_ = ready_ = begun_at_ = version;
 }
 
 } // namespace rtdp::state

@@ -2,44 +2,42 @@
 #pragma once
 
 #include "runtime/core/error.hpp"
-#include "runtime/state/overlay.hpp"
+#include "runtime/state/cell_table.hpp"
 #include "runtime/state/sqlite.hpp"
 
 #include <string_view>
-#include <utility>
-#include <vector>
 
 namespace rtdp::state {
 
 class merged_walk {
 public:
-  merged_walk(statement& rows, std::vector<const overlay::entry*> fresh, bool downwards)
-      : rows_(rows), fresh_(std::move(fresh)), downwards_(downwards) {}
+  merged_walk(statement& rows, const cell_table& cells, bool downwards)
+      : rows_(rows), cells_(cells), downwards_(downwards) {}
 
+  /// From `at` to `end`: keys with their cells, which count where the file has the same keys.
   /// `visit(key, value)`: false ends the walk.
-  template<class Visit>
-  error run(const Visit& visit) {
-    auto failed = walk(visit);
+  template<class Place, class Visit>
+  error run(Place at, Place end, const Visit& visit) {
+    auto failed = walk(at, end, visit);
     rows_.reset();
     return failed;
   }
 
 private:
-  template<class Visit>
-  error walk(const Visit& visit) {
+  template<class Place, class Visit>
+  error walk(Place at, Place end, const Visit& visit) {
     auto row = rows_.step();
-    for (size_t at = 0; row && (*row || at < fresh_.size());) {
-      int order = !*row ? 1 : at == fresh_.size() ? -1 : compare(rows_.text(0), fresh_[at]->first);
+    while (row && (*row || at != end)) {
+      int order = !*row ? 1 : at == end ? -1 : compare(rows_.text(0), at->first);
       if (order < 0) {
         if (!visit(rows_.text(0), rows_.text(1)))
           return {};
         row = rows_.step();
         continue;
       }
-      const auto& [key, cell] = *fresh_[at++];
-      if (!cell.gone && !visit(key, cell.value))
+      const auto& [key, cell] = *at++;
+      if (!cells_.gone(cell) && !visit(key, cells_.value(cell)))
         return {};
-      // What memory holds of a key counts.
       if (order == 0)
         row = rows_.step();
     }
@@ -52,7 +50,7 @@ private:
   }
 
   statement& rows_;
-  std::vector<const overlay::entry*> fresh_;
+  const cell_table& cells_;
   bool downwards_;
 };
 

@@ -28,7 +28,8 @@ public:
     REQUIRE_MESSAGE(!failed, failed.text());
     REQUIRE(out.size() == 1);
     data_->commit();
-    REQUIRE_FALSE(data_->committed(data_->point().version, true));
+    REQUIRE_FALSE(data_->committed(data_->point().version));
+    REQUIRE_FALSE(data_->flush(true));
     return shown(out[0]);
   }
 
