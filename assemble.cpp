@@ -154,7 +154,9 @@ cluster::node_plan::flow plan_flow(const config::pipeline& p, const config::flow
     flow::pipeline_settings how{.keys = f.keys,
                                 .deletes_follow = f.mutation != "i",
                                 .partitions = settings.partitions};
-    auto state = stateful ? std::make_unique<flow::step_state>(remembering, env.bus) : nullptr;
+    auto state = stateful
+                     ? flow::step_state::take_or_make(remembering, env.bus, *env.left_behind)
+                     : nullptr;
     auto work =
         std::make_shared<flow::pipeline>(std::move(how), std::move(steps), std::move(state));
     auto now = settings;

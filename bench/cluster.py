@@ -219,6 +219,8 @@ def measure_drifts(run, what, flows, flow, prefill, check):
         now = data.last(data.source)
         wait(cluster.story, lambda: data.target.ask(f"select to_regclass('{flow}')") and
              data.last(data.source) > now + 5000, 30)
+        # The target has just grown by all keys, and the broker's code is not compiled yet.
+        time.sleep(20 if prefill else 0)
         data.watch_commits(flow)
         time.sleep(3)
         begun, first = time.monotonic(), data.last(data.source)

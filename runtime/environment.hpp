@@ -3,6 +3,7 @@
 #pragma once
 
 #include "runtime/bus/bus.hpp"
+#include "runtime/core/shelf.hpp"
 #include "runtime/ops/metrics.hpp"
 #include "runtime/protocol.hpp"
 
@@ -19,6 +20,7 @@ struct environment {
   std::shared_ptr<bus::bus> bus;
   std::shared_ptr<ops::metrics> metrics;
   feedback_actor feedback;
+  std::shared_ptr<shelf> left_behind = std::make_shared<shelf>();
 };
 
 } // namespace rtdp::runtime

@@ -36,6 +36,8 @@ void tick(self_pointer self) {
   // SINK tells why it takes long to open.
   if (s.now != phase::opening)
     tell_phase(self);
+  settle(self);
+  come_to_rest(self);
   thaw_overdue(self);
   // Marks moved the offsets without a row: keep them too, so that a restart need not read them
   // again.

@@ -96,6 +96,8 @@ struct flow_state {
   size_t unready = 0;
   std::vector<caf::typed_response_promise<bool>> on_ready;
   std::optional<caf::typed_response_promise<bool>> on_resumed;
+  /// Somebody asked it to freeze, and it works off what came faster than it was written.
+  std::optional<std::chrono::steady_clock::time_point> settling_since;
   std::chrono::steady_clock::time_point frozen_since;
   std::vector<caf::typed_response_promise<std::string>> on_frozen;
   static inline constexpr const char* name = "flow";

@@ -17,10 +17,13 @@ using phase = flow_state::phase;
 /// A hand-over freezes a flow for the tens of milliseconds that the commit takes, or some hundred
 /// when the catalog's broker is slow; whoever needs more has died, and rows wait meanwhile.
 constexpr auto freeze_limit = 5s;
+/// While the other node gets ready this one may fall behind, and what it has taken must be written
+/// before the other goes on. A flow that keeps up is back in front within some hundred milliseconds.
+constexpr auto settle_limit = 1s;
 /// STREAM answers between two reads of the bus.
 constexpr auto stream_limit = 30s;
 /// How long one call works on the state of the steps, so that the flow hears what it is told.
-constexpr auto state_slice = 200ms;
+constexpr auto state_slice = 100ms;
 /// How often a warm flow looks for new changes of the state; it resumes so much later at most.
 constexpr auto follow_interval = 50ms;
 
@@ -172,21 +175,31 @@ caf::result<std::string> freeze(self_pointer self) {
   auto& s = self->state;
   if ((s.now != phase::running && s.now != phase::frozen) || s.stopping)
     return not_running(s);
-  if (s.now == phase::running) {
-    s.now = phase::frozen;
-    s.frozen_since = self->clock().now();
-    tell_phase(self);
-  }
   auto reply = self->make_response_promise<std::string>();
   s.on_frozen.push_back(reply);
+  if (s.now == phase::running && !s.settling_since)
+    s.settling_since = self->clock().now();
+  settle(self);
   come_to_rest(self);
   return reply;
 }
 
+void settle(self_pointer self) {
+  auto& s = self->state;
+  auto now = self->clock().now();
+  if (!s.settling_since || (s.queue.size() > 1 && now - *s.settling_since < settle_limit))
+    return;
+  s.settling_since.reset();
+  s.now = phase::frozen;
+  s.frozen_since = now;
+  tell_phase(self);
+}
+
 void thaw(self_pointer self) {
   auto& s = self->state;
-  if (s.now != phase::frozen || s.stopping)
+  if ((s.now != phase::frozen && !s.settling_since) || s.stopping)
     return;
+  s.settling_since.reset();
   s.now = phase::running;
   for (auto& reply : std::exchange(s.on_frozen, {}))
     reply.deliver(runtime::to_caf(unavailable("the flow went on before everything was written")));
@@ -195,7 +208,8 @@ void thaw(self_pointer self) {
 }
 
 void thaw_overdue(self_pointer self) {
-  if (self->clock().now() - self->state.frozen_since >= freeze_limit)
+  const auto& s = self->state;
+  if (s.now == phase::frozen && self->clock().now() - s.frozen_since >= freeze_limit)
     thaw(self);
 }
 

@@ -23,6 +23,8 @@ caf::result<bool> await_ready(self_pointer self);
 caf::result<bool> resume(self_pointer self, int64_t epoch);
 
 caf::result<std::string> freeze(self_pointer self);
+/// Freezes a flow that was asked to when next to nothing is under way, or when it took too long.
+void settle(self_pointer self);
 void thaw(self_pointer self);
 /// Thaws what nobody thawed or stopped in time.
 void thaw_overdue(self_pointer self);

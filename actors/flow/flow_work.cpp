@@ -1,5 +1,6 @@
 #include "actors/flow/flow_work.hpp"
 
+#include "actors/flow/flow_handover.hpp"
 #include "actors/flow/flow_report.hpp"
 #include "runtime/caf_error.hpp"
 #include "runtime/core/time.hpp"
@@ -72,6 +73,8 @@ void end_if_stopped(self_pointer self) {
   // Before SINK is open nothing is known to store, and an empty progress would undo the stored one;
   // at rest everything is stored, and the fence may be another node's by now.
   bool at_rest = s.now == phase::frozen && !s.advancing && s.stored == s.applied;
+  if (at_rest)
+    s.work->leave_behind(*s.env.left_behind);
   if (at_rest || (s.now != phase::running && s.now != phase::frozen))
     return end(self);
   self->request(s.sink, 5s, runtime::atom::advance_v, s.applied.text())
@@ -94,6 +97,7 @@ void retire(self_pointer self) {
   }
   if (credit > 0)
     self->send(s.stream, runtime::atom::credit_v, s.settings.name, credit);
+  settle(self);
   come_to_rest(self);
   end_if_stopped(self);
 }

@@ -107,7 +107,7 @@ result<ums::batch_ptr> deletes_of(const ums::batch& rows, const std::vector<size
 } // namespace
 
 pipeline::pipeline(pipeline_settings settings, std::vector<std::unique_ptr<step>> steps,
-                   std::unique_ptr<step_state> state)
+                   std::shared_ptr<step_state> state)
     : settings_(std::move(settings)), steps_(std::move(steps)), state_(std::move(state)) {
   std::string layout;
   for (size_t i = 0; i < steps_.size(); ++i) {
@@ -144,6 +144,11 @@ result<bool> pipeline::restore_state(std::chrono::milliseconds limit) {
 
 result<bool> pipeline::catch_up(std::chrono::milliseconds limit) {
   return state_ ? state_->catch_up(limit) : result<bool>{true};
+}
+
+void pipeline::leave_behind(shelf& on) {
+  if (state_)
+    step_state::leave_behind(std::move(state_), on);
 }
 
 error pipeline::committed(const state::progress& stored) {

@@ -38,7 +38,7 @@ class pipeline {
 public:
   /// `state`: needed when a step is stateful.
   pipeline(pipeline_settings settings, std::vector<std::unique_ptr<step>> steps,
-           std::unique_ptr<step_state> state = nullptr);
+           std::shared_ptr<step_state> state = nullptr);
 
   /// Where the flow stands; what `process` builds on.
   void restore(state::progress p) { progress_ = std::move(p); }
@@ -51,6 +51,8 @@ public:
   /// While another node runs the flow: keeps close behind its state, for about `limit`. True when
   /// there is nothing more for now.
   result<bool> catch_up(std::chrono::milliseconds limit);
+  /// Everything is stored, and another node goes on. The last call.
+  void leave_behind(shelf& on);
   /// The target has stored this progress.
   error committed(const state::progress& stored);
 
@@ -101,7 +103,7 @@ private:
   pipeline_settings settings_;
   std::vector<std::unique_ptr<step>> steps_;
   std::vector<stage> stages_;
-  std::unique_ptr<step_state> state_;
+  std::shared_ptr<step_state> state_;
   state::progress progress_;
   /// How many columns the inserts of a namespace have: what the log of an update did not carry is
   /// missing from its rows.

@@ -20,6 +20,8 @@ constexpr int64_t ids_apart = int64_t{1} << 32;
 constexpr auto flush_interval = 60s;
 /// Keys that are read from the file before the clock is looked at.
 constexpr size_t load_keys = 10'000;
+/// How long a state waits for its flow to come back. It holds up to `memory_bytes` meanwhile.
+constexpr auto left_behind_for = 2min;
 /// Under this key the state says what it was made for; no step has that number.
 constexpr std::string_view layout_key = "\xff\x01layout";
 
@@ -30,6 +32,21 @@ int64_t new_incarnation() {
 }
 
 } // namespace
+
+std::shared_ptr<step_state> step_state::take_or_make(step_state_settings settings,
+                                                     std::shared_ptr<bus::bus> bus, shelf& from) {
+  auto left = from.take<step_state>("state of " + settings.flow);
+  return left ? left : std::make_shared<step_state>(std::move(settings), std::move(bus));
+}
+
+void step_state::leave_behind(std::shared_ptr<step_state> left, shelf& on) {
+  auto& s = *left;
+  if (!s.encoder_ || !s.data_->rest())
+    return;
+  s.encoder_.reset();
+  s.log_.rest();
+  on.put("state of " + s.settings_.flow, std::move(left), steady::now() + left_behind_for);
+}
 
 error step_state::open() {
   if (data_)

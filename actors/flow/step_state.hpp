@@ -4,6 +4,7 @@
 
 #include "actors/flow/stateful_step.hpp"
 #include "runtime/bus/changelog_reader.hpp"
+#include "runtime/core/shelf.hpp"
 #include "runtime/state/changelog_encoder.hpp"
 #include "runtime/state/keyed_state.hpp"
 #include "runtime/state/progress.hpp"
@@ -22,13 +23,20 @@ struct step_state_settings {
   /// Of keys and values in memory, and changed keys before they go to the file.
   size_t memory_bytes = 160 << 20, changed_keys = 250'000;
   /// Of the changelog, in memory.
-  size_t recent_bytes = 64 << 20;
+  size_t recent_bytes = 32 << 20;
 };
 
 class step_state {
 public:
   step_state(step_state_settings settings, std::shared_ptr<bus::bus> bus)
       : settings_(std::move(settings)), log_(std::move(bus), settings_.flow, settings_.recent_bytes) {}
+
+  /// The one that the flow left behind when it went to another node, not long ago, or a new one.
+  static std::shared_ptr<step_state> take_or_make(step_state_settings settings,
+                                                  std::shared_ptr<bus::bus> bus, shelf& from);
+  /// The flow goes on elsewhere, and may come back: what is in memory then has only to follow. Not
+  /// used any more by who had it.
+  static void leave_behind(std::shared_ptr<step_state> left, shelf& on);
 
   /// `layout`: of all steps with state.
   void set_layout(std::string layout) { layout_ = std::move(layout); }

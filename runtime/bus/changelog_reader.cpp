@@ -111,6 +111,14 @@ result<bool> changelog_reader::bring(state::keyed_state& data, state::state_poin
   return true;
 }
 
+void changelog_reader::rest() {
+  reader_.reset();
+  again_.reset();
+  ahead_.clear();
+  recent_.clear();
+  recent_bytes_ = 0;
+}
+
 void changelog_reader::start_over() {
   reader_.reset();
   position_ = 0;

@@ -33,6 +33,8 @@ public:
                      std::chrono::milliseconds limit);
 
   const state::changelog_index& index() const { return index_; }
+  /// Lets go of what it holds of the bus; goes on from where it was with the next `read_on`.
+  void rest();
   /// What `data` has taken in need not be kept.
   void forget(int64_t version) { index_.forget(version); }
 

@@ -78,6 +78,7 @@ void tick(self_pointer self) {
     end_stage_overdue(self);
   if (node_stops(s))
     return;
+  s.env.left_behind->throw_away(now(self));
   for (auto& c : s.children) {
     drop_overdue(self, c);
     if (c.restart_at && *c.restart_at <= now(self))

@@ -11,6 +11,8 @@ using namespace std::chrono_literals;
 /// A warm flow holds a connection and rows in memory. Getting ready takes seconds; a leader that
 /// has not resumed or dropped it after a minute has died or forgotten it.
 constexpr auto warm_limit = 60s;
+/// What is under way is written, and its store answers or its requests run out of time.
+constexpr auto leave_limit = 30s;
 /// FLOW thaws by itself after 5 s: there is no answer to wait for behind that.
 constexpr auto freeze_timeout = 6s;
 constexpr auto progress_timeout = 5s;
@@ -113,13 +115,35 @@ caf::result<bool> drop(self_pointer self, const std::string& component, const st
   return c->on_stopped.emplace_back(self->make_response_promise<bool>());
 }
 
+namespace {
+
+/// It was here before and is about to end: gets ready behind it.
+caf::result<bool> warm_when_gone(self_pointer self, const std::string& name,
+                                 const std::string& progress) {
+  auto reply = self->make_response_promise<bool>();
+  auto failed = [reply](caf::error& e) mutable { reply.deliver(std::move(e)); };
+  auto me = caf::actor_cast<runtime::node_actor>(self);
+  self->request(me, leave_limit, runtime::atom::drop_v, std::string("flow"), name)
+      .then(
+          [self, me, reply, failed, name, progress](bool) {
+            self->request(me, warm_limit, runtime::atom::warm_v, name, progress)
+                .then([reply](bool ready) mutable { reply.deliver(ready); }, failed);
+          },
+          failed);
+  return reply;
+}
+
+} // namespace
+
 caf::result<bool> warm(self_pointer self, const std::string& name, const std::string& progress) {
   auto& s = self->state;
   if (s.stop)
     return runtime::to_caf(unavailable("the node is stopping or taking up other settings"));
   if (!spec_of(s.plan.flows, name))
     return refuse("flow", name, "is not in the settings of this node");
-  if (find(self, kind::flow, name))
+  if (const auto* there = find(self, kind::flow, name); there && there->dropped && there->actor)
+    return warm_when_gone(self, name, progress);
+  else if (there)
     return refuse("flow", name, "is on this node already");
   auto& c = add(self, kind::flow, name);
   if (!start_warm(self, c, progress)) {

@@ -1,8 +1,8 @@
 #include "runtime/state/cell_table.hpp"
 
-#include <cstdlib>
 #include <cstring>
 #include <new>
+#include <sys/mman.h>
 
 namespace rtdp::state {
 namespace {
@@ -11,12 +11,11 @@ struct sizes {
   uint32_t key = 0, value = 0;
 };
 
-/// What the allocator gives for a block of so many bytes: it keeps 8 of 16 for itself.
-size_t room(size_t bytes) { return ((bytes + 8 + 15) & ~size_t{15}) - 8; }
-size_t room(sizes s) { return room(sizeof s + s.key + s.value); }
+/// Blocks come in steps, so that most values are written over in their place.
+size_t room(sizes s) { return (sizeof s + s.key + s.value + 15) & ~size_t{15}; }
 
-/// Of a cell beside its block: itself, the allocator's, and its place in a set that is 60 % full.
-constexpr size_t fixed_bytes = 16 + 8 + 20;
+/// Of a cell beside its block: itself, and its place in a set that is 60 % full.
+constexpr size_t fixed_bytes = 16 + 20;
 
 sizes sizes_of(const char* block) {
   sizes s;
@@ -25,6 +24,21 @@ sizes sizes_of(const char* block) {
 }
 
 } // namespace
+
+void* system_memory::do_allocate(size_t bytes, size_t) {
+  auto* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED)
+    throw std::bad_alloc();
+  return at;
+}
+
+void system_memory::do_deallocate(void* at, size_t bytes, size_t) { munmap(at, bytes); }
+
+void cell_table::free_block(char* block) {
+  auto bytes = room(sizes_of(block));
+  bytes_ -= bytes;
+  blocks_.deallocate(block, bytes);
+}
 
 cell_table::id cell_table::add(std::string_view key) {
   id of = id(cells_.size());
@@ -42,9 +56,7 @@ cell_table::id cell_table::add(std::string_view key) {
 
 void cell_table::fill(id of, std::string_view key, std::string_view value) {
   sizes s{uint32_t(key.size()), uint32_t(value.size())};
-  auto* block = static_cast<char*>(std::malloc(room(s)));
-  if (block == nullptr)
-    throw std::bad_alloc();
+  auto* block = static_cast<char*>(blocks_.allocate(room(s)));
   std::memcpy(block, &s, sizeof s);
   std::memcpy(block + sizeof s, key.data(), key.size());
   if (!value.empty())
@@ -64,25 +76,23 @@ void cell_table::set(id of, std::string_view value) {
     return;
   }
   fill(of, {block + sizeof s, s.key}, value);
-  bytes_ -= room(s);
-  std::free(block);
+  free_block(block);
 }
 
 void cell_table::remove(id of) {
   ids_.erase(of);
   auto& c = cells_[of];
-  bytes_ -= room(sizes_of(c.block)) + fixed_bytes;
-  std::free(c.block);
+  bytes_ -= fixed_bytes;
+  free_block(c.block);
   c = {};
   free_.push_back(of);
 }
 
 void cell_table::clear() {
-  for (auto& c : cells_)
-    std::free(c.block);
+  ids_.clear();
   cells_.clear();
   free_.clear();
-  ids_.clear();
+  blocks_.release();
   bytes_ = 0;
   hand_ = 0;
 }

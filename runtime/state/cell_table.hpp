@@ -1,6 +1,8 @@
 /// Keys with values, in memory: what `keyed_state` holds of a flow's state beside its file. Part of
 /// it; one thread. A cell keeps its number until it is removed; views of its bytes are valid until
-/// the cell is set or removed.
+/// the cell is set or removed. Its memory goes back to the system at once when it is let go: states
+/// come and go with flows that drift, on a thread of their own each, and what an allocator kept of
+/// them for the next one was several times what they hold.
 #pragma once
 
 #include <tsl/robin_set.h>
@@ -8,10 +10,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory_resource>
 #include <string_view>
 #include <vector>
 
 namespace rtdp::state {
+
+/// Pages from the system.
+class system_memory final : public std::pmr::memory_resource {
+  void* do_allocate(size_t bytes, size_t alignment) override;
+  void do_deallocate(void* at, size_t bytes, size_t alignment) override;
+  bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+};
 
 class cell_table {
 public:
@@ -21,7 +31,6 @@ public:
   cell_table() = default;
   cell_table(const cell_table&) = delete;
   cell_table& operator=(const cell_table&) = delete;
-  ~cell_table() { clear(); }
 
   /// A cell that is found is among the last ones to go.
   id find(std::string_view key) {
@@ -96,13 +105,16 @@ private:
     bool operator()(std::string_view a, id b) const { return of->key(b) == a; }
   };
   /// Keeps hashes, so that a key is only looked at when it is likely the one.
-  using id_set = tsl::robin_set<id, hash, equal, std::allocator<id>, true>;
+  using id_set = tsl::robin_set<id, hash, equal, std::pmr::polymorphic_allocator<id>, true>;
 
+  void free_block(char* block);
   void fill(id of, std::string_view key, std::string_view value);
 
-  std::vector<cell> cells_;
+  system_memory system_;
+  std::pmr::unsynchronized_pool_resource blocks_{{4096, 1024}, &system_};
+  std::pmr::vector<cell> cells_{&system_};
   std::vector<id> free_;
-  id_set ids_{0, hash{this}, equal{this}};
+  id_set ids_{0, hash{this}, equal{this}, &system_};
   size_t bytes_ = 0;
   id hand_ = 0;
 };

@@ -357,6 +357,15 @@ error keyed_state::take_in(std::string_view changes, state_point after) {
   return write_on();
 }
 
+bool keyed_state::rest() {
+  if (changed() || ready_ != version_)
+    return false;
+  if (ready_ > begun_at_)
+    reached_ = {incarnation_, ready_};
+  begun_at_ = INT64_MAX;
+  return true;
+}
+
 void keyed_state::begin(int64_t incarnation, int64_t version) {
   incarnation_ = incarnation;
   version_ = ready_ = begun_at_ = version;

@@ -100,6 +100,9 @@ public:
   error apply(std::string_view changes, std::optional<state_point> after);
   /// The state is what was reached; `incarnation` goes on from there, counting from `version`.
   void begin(int64_t incarnation, int64_t version);
+  /// Another one goes on from here, and this state may be brought to where that one gets. False:
+  /// there are batches that the target is not known to have.
+  bool rest();
 
 private:
   using id = cell_table::id;

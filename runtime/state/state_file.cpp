@@ -130,6 +130,12 @@ size_t state_file::bytes() {
   return count * page_bytes;
 }
 
+state_file::~state_file() {
+  writer_.gives_up = true;
+  if (writing_.valid())
+    sqlite3_interrupt(writer_.db.handle());
+}
+
 // -- reading ----
 
 result<std::optional<std::string_view>> state_file::get(std::string_view key) {
@@ -215,6 +221,8 @@ error state_file::writer::apply(std::string_view changes, state_point after) {
   if (!work)
     return work.error();
   for (const auto& e : *entries) {
+    if (gives_up)
+      return unavailable("the state is closed");
     auto& change = e.gone ? erase : put;
     change.bind_blob(1, e.key);
     if (!e.gone)

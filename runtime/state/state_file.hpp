@@ -9,6 +9,7 @@
 #include "runtime/state/progress.hpp"
 #include "runtime/state/sqlite.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -27,6 +28,8 @@ class state_file {
 public:
   /// A file that is damaged is made anew.
   static result<std::unique_ptr<state_file>> open(const std::string& path, size_t cache_bytes);
+  /// Gives up what is being written: who lets go of a state does not wait for the disk.
+  ~state_file();
 
   /// What it holds, as far as this thread knows.
   state_point point() const { return point_; }
@@ -81,6 +84,8 @@ private:
 
     /// Pages in SQLite's log, which grows until what is in it goes into the file.
     int pages_in_log = 0;
+
+    std::atomic<bool> gives_up = false;
 
     error prepare();
     error apply(std::string_view changes, state_point after);

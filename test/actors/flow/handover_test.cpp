@@ -189,18 +189,53 @@ TEST_CASE("a warm flow is stopped without a word to its sink") {
 TEST_CASE("freeze answers with the progress when what is in flight is written") {
   handover_fixture f;
   f.deliver(orders({{11, 'i', 1, "1"}}), 4);
-  f.deliver(orders({{12, 'i', 2, "1"}}), 5);
   auto frozen = f.freeze();
   CHECK(f.state() == "drifting");
-  f.answer();
   CHECK(!frozen->arrived());
-  f.deliver(orders({{13, 'i', 3, "1"}}), 6);
+  f.deliver(orders({{12, 'i', 2, "1"}}), 5);
   f.answer();
-  CHECK(frozen->value == progress_at(5, 12).text());
-  CHECK(f.written() == "i 11 1; i 12 1");
+  CHECK(frozen->value == progress_at(4, 11).text());
+  CHECK(f.written() == "i 11 1");
   CHECK(f.sink_told->advanced.empty());
   // Who asks again is answered at once.
-  CHECK(f.freeze()->value == progress_at(5, 12).text());
+  CHECK(f.freeze()->value == progress_at(4, 11).text());
+}
+
+TEST_CASE("a flow with a backlog freezes when it has worked it off, or after a second") {
+  for (bool keeps_up : {true, false}) {
+    handover_fixture f;
+    f.deliver(orders({{11, 'i', 1, "1"}}), 4);
+    f.deliver(orders({{12, 'i', 2, "1"}}), 5);
+    auto frozen = f.freeze();
+    CHECK(f.state() == "running");
+    f.deliver(orders({{13, 'i', 3, "1"}}), 6);
+    CHECK(f.written() == "i 11 1; i 12 1; i 13 1");
+    for (int i = 0; i < 2 && keeps_up; ++i)
+      f.answer();
+    if (!keeps_up)
+      f.system.advance(2s);
+    CHECK(f.state() == "drifting");
+    // It takes nothing more.
+    f.deliver(orders({{14, 'i', 4, "1"}}), 7);
+    for (int i = keeps_up ? 2 : 0; i < 3; ++i)
+      f.answer();
+    CHECK(frozen->value == progress_at(6, 13).text());
+    CHECK(f.written() == "i 11 1; i 12 1; i 13 1");
+  }
+}
+
+TEST_CASE("a flow that is thawed before it has worked off its backlog runs on") {
+  handover_fixture f;
+  f.deliver(orders({{11, 'i', 1, "1"}}), 4);
+  f.deliver(orders({{12, 'i', 2, "1"}}), 5);
+  auto frozen = f.freeze();
+  f.system.send(f.flow, atom::thaw_v);
+  CHECK(frozen->error == ec::unavailable);
+  f.answer();
+  f.answer();
+  f.deliver(orders({{13, 'i', 3, "1"}}), 6);
+  CHECK(f.state() == "running");
+  CHECK(f.written() == "i 11 1; i 12 1; i 13 1");
 }
 
 TEST_CASE("freeze stores what marks have moved") {

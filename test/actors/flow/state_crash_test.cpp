@@ -64,6 +64,9 @@ private:
 
   flow_ptr made(const std::string& folder) {
     stateful_settings s{.data_dir = folder, .bus = bus_};
+    auto& left = left_behind_[folder];
+    left = left ? left : std::make_shared<shelf>();
+    s.left_behind = left;
     s.state.limits = {.message_bytes = 2048 + random_() % 4096, .snapshot_bytes = 2000};
     s.state.memory_bytes = random_() % 30'000;
     s.state.changed_keys = random_() % 100;
@@ -113,6 +116,8 @@ private:
         failed = f->reconnect(lives_);
       if (failed || stops)
         return bury(std::move(f));
+      if (!f->has_waiting() && random_() % 100 == 0)
+        return f->leave();
       wake_zombie();
     }
   }
@@ -168,6 +173,8 @@ private:
   sales_log log_;
   std::shared_ptr<crashing_bus> bus_;
   group_store store_;
+  /// By folder.
+  std::map<std::string, std::shared_ptr<shelf>> left_behind_;
   flow_ptr zombie_;
   int lives_ = 0, fresh_ = 0;
   bool mortal_ = true, done_ = false;

@@ -36,17 +36,20 @@ struct stateful_settings {
   std::string data_dir;
   std::shared_ptr<bus::bus> bus;
   flow::step_state_settings state = {.flow = "sales", .data_dir = {}};
+  /// Of the node.
+  std::shared_ptr<shelf> left_behind = std::make_shared<shelf>();
 };
 
 class stateful_flow {
 public:
   stateful_flow(const stateful_settings& s, std::vector<std::unique_ptr<flow::step>> steps,
                 std::unique_ptr<sink::driver> target)
-      : writer_({.flow = "sales", .data_dir = s.data_dir, .bus = s.bus}, std::move(target)) {
+      : left_behind_(s.left_behind), writer_({.flow = "sales", .data_dir = s.data_dir, .bus = s.bus}, std::move(target)) {
     auto how = s.state;
     how.data_dir = s.data_dir;
-    work_ = std::make_unique<flow::pipeline>(flow::pipeline_settings{}, std::move(steps),
-                                             std::make_unique<flow::step_state>(how, s.bus));
+    work_ = std::make_unique<flow::pipeline>(
+        flow::pipeline_settings{}, std::move(steps),
+        flow::step_state::take_or_make(how, s.bus, *left_behind_));
   }
 
   flow::pipeline& work() { return *work_; }
@@ -81,6 +84,8 @@ public:
     auto stored = writer_.open(epoch);
     return stored ? error{} : stored.error();
   }
+  /// Goes to another node, with everything written.
+  void leave() { work_->leave_behind(*left_behind_); }
   bool has_waiting() const { return !waiting_.empty(); }
   error write_next() {
     auto receipt = writer_.write(waiting_.front().first);
@@ -95,6 +100,7 @@ public:
   uint64_t dead_letters = 0;
 
 private:
+  std::shared_ptr<shelf> left_behind_;
   sink::writer writer_;
   std::unique_ptr<flow::pipeline> work_;
   std::vector<std::pair<runtime::write_order, bool>> waiting_;
