@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -22,6 +24,7 @@ constexpr const char* rows_layout =
 constexpr state_point nowhere{-1, 0};
 
 constexpr size_t page_bytes = 4096;
+constexpr int write_niceness = 10;
 /// In SQLite's log, before they go into the file.
 constexpr int most_pages_in_log = 8000;
 
@@ -271,6 +274,8 @@ error state_file::reset() {
 void state_file::write(std::shared_ptr<const std::string> changes, state_point after) {
   writing_to_ = after;
   writing_ = std::async(std::launch::async, [this, changes = std::move(changes), after] {
+    // Nobody waits for it while there is memory: rows go first.
+    setpriority(PRIO_PROCESS, id_t(gettid()), write_niceness);
     auto failed = writer_.apply(*changes, after);
     return failed ? failed : writer_.checkpoint();
   });

@@ -44,7 +44,8 @@ class stateful_flow {
 public:
   stateful_flow(const stateful_settings& s, std::vector<std::unique_ptr<flow::step>> steps,
                 std::unique_ptr<sink::driver> target)
-      : left_behind_(s.left_behind), writer_({.flow = "sales", .data_dir = s.data_dir, .bus = s.bus}, std::move(target)) {
+      : left_behind_(s.left_behind),
+        writer_({.flow = "sales", .data_dir = s.data_dir, .bus = s.bus}, std::move(target)) {
     auto how = s.state;
     how.data_dir = s.data_dir;
     work_ = std::make_unique<flow::pipeline>(

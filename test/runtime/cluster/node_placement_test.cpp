@@ -184,6 +184,22 @@ TEST_CASE("a warm flow that nobody resumes or drops ends by itself") {
   CHECK(t.warm("a")->value == true);
 }
 
+TEST_CASE("a flow that comes back while its former life ends gets warm behind that") {
+  placing t;
+  t.place("flow", "a", 4);
+  t.a().ends_when_stopped = false;
+  auto dropped = t.drop("flow", "a");
+  auto ready = t.warm("a");
+  CHECK(!ready->arrived());
+  CHECK(t.a().warm.empty());
+  t.crash(t.flows["a"]);
+  CHECK(dropped->value == true);
+  CHECK(ready->value == true);
+  CHECK(t.a().warm == words{"there"});
+  CHECK(t.place("flow", "a", 6)->value == true);
+  CHECK(t.a().resumed == numbers{6});
+}
+
 TEST_CASE("a warm flow that fails is its leader's matter: told, and not started again") {
   placing t;
   t.a().ready = false;
