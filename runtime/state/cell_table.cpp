@@ -17,6 +17,9 @@ size_t room(sizes s) { return (sizeof s + s.key + s.value + 15) & ~size_t{15}; }
 /// Of a cell beside its block: itself, and its place in a set that is 60 % full.
 constexpr size_t fixed_bytes = 16 + 20;
 
+/// A process has some 65,000 mappings at most, and a value of some kilobytes needs none of its own.
+constexpr size_t mapped_from = 64 << 10;
+
 sizes sizes_of(const char* block) {
   sizes s;
   std::memcpy(&s, block, sizeof s);
@@ -26,13 +29,20 @@ sizes sizes_of(const char* block) {
 } // namespace
 
 void* system_memory::do_allocate(size_t bytes, size_t) {
+  if (bytes < mapped_from)
+    return ::operator new(bytes);
   auto* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (at == MAP_FAILED)
     throw std::bad_alloc();
   return at;
 }
 
-void system_memory::do_deallocate(void* at, size_t bytes, size_t) { munmap(at, bytes); }
+void system_memory::do_deallocate(void* at, size_t bytes, size_t) {
+  if (bytes < mapped_from)
+    ::operator delete(at);
+  else
+    munmap(at, bytes);
+}
 
 void cell_table::free_block(char* block) {
   auto bytes = room(sizes_of(block));

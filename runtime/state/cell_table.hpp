@@ -16,7 +16,7 @@
 
 namespace rtdp::state {
 
-/// Pages from the system.
+/// What is large comes from the system as pages, and goes back to it.
 class system_memory final : public std::pmr::memory_resource {
   void* do_allocate(size_t bytes, size_t alignment) override;
   void do_deallocate(void* at, size_t bytes, size_t alignment) override;

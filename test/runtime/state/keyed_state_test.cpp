@@ -227,6 +227,19 @@ TEST_CASE("a state larger than its memory is read from the file") {
   CHECK(got(*s, plain + "500") == "-");
 }
 
+TEST_CASE("values of any size are kept, and their memory is given back") {
+  test::temp_folder folder;
+  auto s = opened(folder.path(), 64 << 20, 10);
+  s->begin(3, 0);
+  for (int i = 0; i < 200; ++i) {
+    s->put(plain + std::to_string(i % 20), std::string(size_t(i) * 997, char('a' + i % 20)));
+    s->commit();
+    REQUIRE_FALSE(s->committed(i + 1));
+  }
+  for (int i = 180; i < 200; ++i)
+    CHECK(got(*s, plain + std::to_string(i % 20)) == std::string(size_t(i) * 997, char('a' + i % 20)));
+}
+
 TEST_CASE("what the file did not take is written with the next attempt") {
   test::temp_folder folder;
   auto s = opened(folder.path());
