@@ -69,7 +69,7 @@ TEST_CASE("a short beat says how a peer is, and that its components are as befor
 }
 
 TEST_CASE("a peer that was heard of is in doubt when it is silent or not connected, until it is lost") {
-  test::deterministic system;
+  rtdp::test::deterministic system;
   auto member = system.spawn([](caf::event_based_actor*) -> caf::behavior {
     return {[](runtime::atom::beat, const runtime::beat&) {}};
   });
@@ -98,7 +98,7 @@ TEST_CASE("a peer is told anew how this node is when it has connected anew") {
 }
 
 TEST_CASE("a process that connects before it has said who it is stays connected") {
-  test::deterministic system;
+  rtdp::test::deterministic system;
   auto member = system.spawn([](caf::event_based_actor*) -> caf::behavior {
     return {[](runtime::atom::beat, const runtime::beat&) {}};
   });
