@@ -30,8 +30,10 @@ inline constexpr int nowhere = -1;
 class clockwork {
 public:
   explicit clockwork(uint64_t seed) : random_(seed) {}
-  /// Whoever is left ends here: a live actor would keep the system for ever.
-  ~clockwork() {
+  ~clockwork() { end_all(); }
+  /// Whoever is left ends here: a live actor would keep the system for ever. Called while everything
+  /// is there that the actors point to.
+  void end_all() {
     for (const auto& [machine, actors] : actors_)
       for (const auto& each : actors)
         caf::anon_send_exit(caf::actor_cast<caf::actor>(each), caf::exit_reason::kill);

@@ -128,6 +128,8 @@ public:
   std::map<std::string, std::string> measured;
   std::map<std::string, int64_t> cpu_permille;
 
+  ~members() { clock.end_all(); }
+
   /// As a process of its own, "n1#1"; the nodes that run reach each other.
   void start(const std::string& name) {
     auto boot = name + "#" + std::to_string(++boots_[name]);
