@@ -51,10 +51,8 @@ void step_state::leave_behind(std::shared_ptr<step_state> left, shelf& on) {
 error step_state::open() {
   if (data_)
     return {};
-  state::keyed_state_settings s;
+  auto s = settings_.keyed;
   s.path = settings_.data_dir + "/flows/" + settings_.flow + ".db";
-  s.memory_bytes = settings_.memory_bytes;
-  s.changed_keys = settings_.changed_keys;
   auto data = state::keyed_state::open(s);
   if (!data)
     return data.error();

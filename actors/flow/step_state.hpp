@@ -20,8 +20,8 @@ struct step_state_settings {
   std::string flow;
   std::string data_dir;
   state::changelog_limits limits = {};
-  /// Of keys and values in memory, and changed keys before they go to the file.
-  size_t memory_bytes = 160 << 20, changed_keys = 250'000;
+  /// But for the path, which is made of the above.
+  state::keyed_state_settings keyed = {};
   /// Of the changelog, in memory.
   size_t recent_bytes = 32 << 20;
 };

@@ -64,4 +64,16 @@ result<bool> change_cursor::next() {
   return true;
 }
 
+result<std::vector<change_cursor>> entries_of(std::string_view changes) {
+  std::vector<change_cursor> all;
+  for (change_cursor at(changes);;) {
+    auto more = at.next();
+    if (!more)
+      return more.error();
+    if (!*more)
+      return all;
+    all.push_back(at);
+  }
+}
+
 } // namespace rtdp::state

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace rtdp::state {
 
@@ -37,5 +38,8 @@ public:
 private:
   std::string_view rest_;
 };
+
+/// Every entry, in order; `rejected` when the bytes are damaged anywhere.
+result<std::vector<change_cursor>> entries_of(std::string_view changes);
 
 } // namespace rtdp::state

@@ -315,10 +315,10 @@ error keyed_state::restore_part(std::string_view changes, std::optional<state_po
     return failed;
   reached_ = file_->point();
   version_ = ready_ = collected_ = reached_.version;
-  for (change_cursor at(changes);;) {
-    auto more = at.next();
-    if (!more || !*more)
-      return more ? error{} : more.error();
+  auto entries = entries_of(changes);
+  if (!entries)
+    return entries.error();
+  for (const auto& at : *entries) {
     auto cell = cells_.find(at.key);
     if (at.gone && cell != none)
       remove(cell);
@@ -330,18 +330,15 @@ error keyed_state::restore_part(std::string_view changes, std::optional<state_po
     }
     cells_.set(cell == none ? cells_.add(at.key) : cell, at.value);
   }
+  return {};
 }
 
 error keyed_state::take_in(std::string_view changes, state_point after) {
   // All of it or nothing.
-  for (change_cursor at(changes);;) {
-    auto more = at.next();
-    if (!more)
-      return more.error();
-    if (!*more)
-      break;
-  }
-  for (change_cursor at(changes); *at.next();) {
+  auto entries = entries_of(changes);
+  if (!entries)
+    return entries.error();
+  for (const auto& at : *entries) {
     auto cell = cells_.find(at.key);
     if (cell == none)
       cell = cells_.add(at.key);

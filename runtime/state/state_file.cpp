@@ -50,15 +50,10 @@ result<database> open_rows(const std::string& path) {
 /// In the order of their keys, so that each page is written once; of several changes of a key the
 /// last one counts.
 result<std::vector<change_cursor>> in_order(std::string_view changes) {
-  std::vector<change_cursor> all;
-  for (change_cursor at(changes);;) {
-    auto more = at.next();
-    if (!more)
-      return more.error();
-    if (!*more)
-      break;
-    all.push_back(at);
-  }
+  auto entries = entries_of(changes);
+  if (!entries)
+    return entries;
+  auto& all = *entries;
   std::stable_sort(all.begin(), all.end(),
                    [](const auto& a, const auto& b) { return a.key < b.key; });
   auto keep = all.begin();
@@ -66,7 +61,7 @@ result<std::vector<change_cursor>> in_order(std::string_view changes) {
     if (at + 1 == all.end() || at->key != (at + 1)->key)
       *keep++ = *at;
   all.erase(keep, all.end());
-  return all;
+  return entries;
 }
 
 } // namespace

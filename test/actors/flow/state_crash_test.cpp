@@ -68,8 +68,8 @@ private:
     left = left ? left : std::make_shared<shelf>();
     s.left_behind = left;
     s.state.limits = {.message_bytes = 2048 + random_() % 4096, .snapshot_bytes = 2000};
-    s.state.memory_bytes = random_() % 30'000;
-    s.state.changed_keys = random_() % 100;
+    s.state.keyed.memory_bytes = random_() % 30'000;
+    s.state.keyed.changed_keys = random_() % 100;
     s.state.recent_bytes = random_() % 2 ? 0 : 1 << 20;
     std::vector<std::unique_ptr<flow::step>> steps;
     steps.push_back(step_of("aggregate", figures));

@@ -171,10 +171,7 @@ TEST_CASE("a drift can be cancelled until it is committed") {
 
 TEST_CASE("a flow that was frozen by a leader that hangs goes on as soon as another one leads") {
   three c;
-  c.nodes["n2"]->freeze_answers = false;
-  CHECK(c.drift("f2", "n3") == "flow f2 drifts to n3");
-  c.run(50ms);
-  CHECK(c.drift_shown() == "freeze: asked for");
+  c.drift_to_freeze();
   c.clock.freeze(0);
   c.run(50ms);
   CHECK_FALSE(c.nodes["n2"]->was_told("thaw f2"));
@@ -188,13 +185,10 @@ TEST_CASE("a flow that was frozen by a leader that hangs goes on as soon as anot
 
 TEST_CASE("a flow that was frozen by a leader that dies goes on at once") {
   three c;
-  c.nodes["n2"]->freeze_answers = false;
-  CHECK(c.drift("f2", "n3") == "flow f2 drifts to n3");
-  c.run(50ms);
+  c.drift_to_freeze();
   c.kill("n1");
   c.run(50ms);
-  CHECK(c.nodes["n2"]->calls.back() == "thaw f2");
-  CHECK(c.nodes["n3"]->calls.back() == "drop f2");
+  c.check_thawed();
 }
 
 TEST_CASE("a warm flow ends when its flow gets another owner, though nobody says so") {

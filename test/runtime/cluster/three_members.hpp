@@ -48,6 +48,19 @@ struct three : members {
   std::string drift(const std::string& flow, const std::string& to) {
     return ask("n1", {"drift", flow, to});
   }
+  /// f2 is on its way from n2 to n3 and asked to freeze, which n2 does not answer.
+  void drift_to_freeze() {
+    nodes["n2"]->freeze_answers = false;
+    CHECK(drift("f2", "n3") == "flow f2 drifts to n3");
+    run(50ms);
+    CHECK(drift_shown() == "freeze: asked for");
+  }
+  /// n2 has f2 and was told to go on, n3 to let go of it.
+  void check_thawed() {
+    CHECK(nodes["n2"]->calls.back() == "thaw f2");
+    CHECK(nodes["n3"]->calls.back() == "drop f2");
+    CHECK(owner("f2") == "n2 1");
+  }
   /// As LINK says it on either side.
   void disconnect(const std::string& one, const std::string& other) {
     caf::anon_send(actors.at(one), atom::peer_v, other, caf::strong_actor_ptr{});
