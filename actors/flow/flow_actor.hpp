@@ -7,6 +7,7 @@
 #pragma once
 
 #include "actors/flow/pipeline.hpp"
+#include "actors/flow/write_size.hpp"
 #include "runtime/environment.hpp"
 #include "runtime/protocol.hpp"
 
@@ -67,6 +68,8 @@ struct flow_state {
     int64_t stepped_us = 0;
   };
   std::deque<under_way> queue;
+  /// Of what changes the state of its steps.
+  write_size size;
   /// What is applied, and what of it the sink has stored.
   state::progress applied, stored;
   /// Time of the last mark of each source that came through: everything that was committed in it

@@ -53,6 +53,14 @@ bool reads_on(const state::progress& joined, const state::progress& stored) {
          not_behind(joined.offsets, stored.offsets) && not_behind(joined.ids, stored.ids);
 }
 
+/// True when what is under way takes no longer than one write.
+bool keeps_up(const flow_state& s) {
+  size_t rows = 0;
+  for (const auto& u : s.queue)
+    rows += u.what.data->rows();
+  return s.queue.size() <= 1 || (s.work->stateful() && rows <= s.size.rows());
+}
+
 /// One of the things that a warm flow waits for is there.
 void is_there(self_pointer self) {
   auto& s = self->state;
@@ -187,7 +195,7 @@ caf::result<std::string> freeze(self_pointer self) {
 void settle(self_pointer self) {
   auto& s = self->state;
   auto now = self->clock().now();
-  if (!s.settling_since || (s.queue.size() > 1 && now - *s.settling_since < settle_limit))
+  if (!s.settling_since || (!keeps_up(s) && now - *s.settling_since < settle_limit))
     return;
   s.settling_since.reset();
   s.now = phase::frozen;

@@ -108,8 +108,10 @@ void written(self_pointer self, const runtime::write_receipt& receipt) {
       std::find_if(s.queue.begin(), s.queue.end(), [](const auto& u) { return u.unwritten > 0; });
   if (at == s.queue.end())
     return;
-  if (--at->unwritten == 0)
+  if (--at->unwritten == 0) {
+    s.size.done(at->what.data->rows(), at->stepped_us, receipt.done_us);
     keep_stored(self, at->after);
+  }
   s.dead_letters += int64_t(receipt.dead_letters);
   s.known.figures["rows_out"] += int64_t(receipt.rows);
   s.env.metrics->rows_out({.flow = s.settings.name}).Increment(double(receipt.rows));
@@ -125,8 +127,8 @@ void written(self_pointer self, const runtime::write_receipt& receipt) {
 
 /// Runs the steps and passes the result to SINK. `reply` is told when the rows are written.
 /// False when the flow had to give up.
-bool take(self_pointer self, const runtime::delivery& d, bool costs_credit,
-          caf::response_promise reply = {}) {
+bool take_piece(self_pointer self, const runtime::delivery& d, bool costs_credit,
+                caf::response_promise reply = {}) {
   auto& s = self->state;
   s.known.figures["rows_in"] += d.data->carries_rows() ? int64_t(d.data->rows()) : 0;
   if (d.data->carries_rows())
@@ -166,6 +168,18 @@ bool take(self_pointer self, const runtime::delivery& d, bool costs_credit,
   return true;
 }
 
+/// False when the flow had to give up.
+bool take(self_pointer self, const runtime::delivery& d) {
+  auto& s = self->state;
+  if (!s.work->stateful())
+    return take_piece(self, d, true);
+  auto pieces = cut(d, s.size.rows());
+  for (const auto& piece : pieces)
+    if (!take_piece(self, piece, &piece == &pieces.back()))
+      return false;
+  return true;
+}
+
 } // namespace
 
 void take_or_hold(self_pointer self, const runtime::delivery& d) {
@@ -173,14 +187,14 @@ void take_or_hold(self_pointer self, const runtime::delivery& d) {
   if (s.stopping || d.ticket != s.ticket)
     return;
   if (s.now == phase::running)
-    take(self, d, true);
+    take(self, d);
   else
     s.held.push_back(d);
 }
 
 void take_held(self_pointer self) {
   for (const auto& d : std::exchange(self->state.held, {}))
-    if (!take(self, d, true))
+    if (!take(self, d))
       return;
 }
 
@@ -203,7 +217,7 @@ caf::result<bool> replay(self_pointer self, const std::string& message) {
   d.data = std::make_shared<const ums::batch>(std::move(decoded[0]));
   d.read_us = now_us();
   auto reply = self->make_response_promise<bool>();
-  take(self, d, false, reply);
+  take_piece(self, d, false, reply);
   return reply;
 }
 

@@ -1,8 +1,11 @@
 #include "actors/flow/flow_actor.hpp"
 #include "runtime/ums/codec.hpp"
+#include "test/actors/flow/memory_bus.hpp"
 #include "test/actors/flow/neighbours.hpp"
 #include "test/actors/flow/rows.hpp"
+#include "test/actors/flow/stateful_flow.hpp"
 #include "test/support/probe.hpp"
+#include "test/support/temp_folder.hpp"
 
 #include <doctest/doctest.h>
 
@@ -14,13 +17,32 @@ namespace atom = rtdp::runtime::atom;
 
 namespace {
 
-/// A FLOW without steps between a STREAM and a SINK that the test plays.
+std::shared_ptr<pipeline> no_steps() {
+  return std::make_shared<pipeline>(pipeline_settings{}, std::vector<std::unique_ptr<step>>{});
+}
+
+/// One that counts rows by id.
+std::shared_ptr<pipeline> counting(const temp_folder& folder) {
+  shelf nothing_left;
+  std::vector<std::unique_ptr<step>> steps;
+  steps.push_back(step_of("aggregate", "{by: [id], count: n}"));
+  return std::make_shared<pipeline>(
+      pipeline_settings{}, std::move(steps),
+      step_state::take_or_make({.flow = "f", .data_dir = folder.path()},
+                               std::make_shared<memory_bus>(), nothing_left));
+}
+
+/// A FLOW between a STREAM and a SINK that the test plays.
 struct fixture {
-  explicit fixture(bool sink_opens = true, int64_t dead_letters_max = 10, int32_t partitions = 1) {
+  explicit fixture(bool sink_opens = true, int64_t dead_letters_max = 10, int32_t partitions = 1,
+                   std::shared_ptr<pipeline> work = no_steps()) {
     sink_told->opens = sink_opens;
     state::progress p;
-    p.offsets["rtdp.shop/0"] = 3;
-    p.ids[orders_name().text()] = 10;
+    // Rows that were applied without a state say that it is lost.
+    if (!work->stateful()) {
+      p.offsets["rtdp.shop/0"] = 3;
+      p.ids[orders_name().text()] = 10;
+    }
     sink_told->stored = p.text();
     sink = system.spawn(scripted_sink, sink_told);
     stream = system.spawn(scripted_stream, stream_told);
@@ -32,8 +54,6 @@ struct fixture {
     settings.credit = 2;
     settings.dead_letters_max = dead_letters_max;
     settings.heartbeats["shop"] = system.spawn(scripted_heartbeat, marks);
-    auto work =
-        std::make_shared<pipeline>(pipeline_settings{}, std::vector<std::unique_ptr<step>>{});
     flow = system.spawn(flow_actor, around.env, settings, work, sink, stream);
     end = watch(system, flow);
   }
@@ -81,6 +101,44 @@ TEST_CASE("credit is given back when a batch is written, not before") {
   f.answer();
   CHECK(f.stream_told->credit == 2);
   CHECK(f.idle());
+}
+
+TEST_CASE("a flow with state writes a large batch in pieces; its credit comes back behind the last") {
+  temp_folder folder;
+  fixture f(true, 10, 1, counting(folder));
+  std::vector<row> rows;
+  for (int64_t id = 11; id < 11 + 2500; ++id)
+    rows.push_back({id, 'i', id, "1"});
+  f.deliver(orders(rows), 4);
+  REQUIRE(f.sink_told->written.size() == 3);
+  for (size_t i = 0; i < 3; ++i) {
+    CHECK(f.stream_told->credit == 0);
+    const auto& order = f.sink_told->written[i];
+    CHECK(order.data->rows() == std::vector<size_t>{1024, 1024, 452}[i]);
+    CHECK(order.after.offsets.at("rtdp.shop/0") == (i < 2 ? 3 : 4));
+    CHECK(order.after.state.version == int64_t(i + 1));
+    f.answer();
+  }
+  CHECK(f.stream_told->credit == 1);
+  CHECK(f.idle());
+}
+
+TEST_CASE("a flow with state freezes when no more than one write is under way, in however many pieces") {
+  temp_folder folder;
+  fixture f(true, 10, 1, counting(folder));
+  std::vector<row> rows;
+  for (int64_t id = 11; id < 11 + 1024; ++id)
+    rows.push_back({id, 'i', id, "1"});
+  f.deliver(orders(rows), 4);
+  f.deliver(orders({{2000, 'i', 1, "1"}}), 5);
+  f.deliver(orders({{2001, 'i', 2, "1"}}), 6);
+  auto frozen = f.system.ask<std::string>(f.flow, atom::freeze_v);
+  CHECK(f.around.last("flow", "f").state == "running");
+  f.answer();
+  CHECK(f.around.last("flow", "f").state == "drifting");
+  f.answer();
+  f.answer();
+  CHECK(frozen->arrived());
 }
 
 TEST_CASE("what the sink need not write is acknowledged in order, behind what it still writes") {

@@ -100,7 +100,7 @@ private:
       bool may_take = next < int64_t(log_.batches.size());
       error failed;
       if (may_take && random_() % 3 != 0) {
-        failed = f->take(delivered(next));
+        failed = f->take(delivered(next), 1 + random_() % 30);
       } else if (f->has_waiting()) {
         failed = f->write_next();
       } else if (!may_take) {
@@ -161,7 +161,7 @@ private:
       return;
     int64_t next = next_offset(*zombie_);
     if (next < int64_t(log_.batches.size()))
-      (void)zombie_->take(delivered(next));
+      (void)zombie_->take(delivered(next), 1 + random_() % 30);
     error failed;
     while (!failed && zombie_->has_waiting())
       failed = zombie_->write_next();

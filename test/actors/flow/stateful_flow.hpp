@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/flow/pipeline.hpp"
+#include "actors/flow/write_size.hpp"
 #include "actors/sink/writer.hpp"
 #include "config/spec.hpp"
 
@@ -71,13 +72,15 @@ public:
     }
   }
 
-  /// Runs the steps; the rows are written by `write_next`.
-  error take(const runtime::delivery& d) {
-    auto orders = work_->process(d);
-    if (!orders)
-      return orders.error();
-    for (auto& o : *orders)
-      waiting_.emplace_back(std::move(o), &o == &orders->back());
+  /// Runs the steps, over so many rows at once; the rows are written by `write_next`.
+  error take(const runtime::delivery& d, size_t rows = SIZE_MAX) {
+    for (const auto& piece : flow::cut(d, rows)) {
+      auto orders = work_->process(piece);
+      if (!orders)
+        return orders.error();
+      for (auto& o : *orders)
+        waiting_.emplace_back(std::move(o), &o == &orders->back());
+    }
     return {};
   }
   /// The target or the bus came back: as SINK does it, the order in hand is written again.
