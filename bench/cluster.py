@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from harness import ROOT, Failed, check_rows, emit, folder, say
+from harness import ROOT, Failed, check_rows, emit, folder, peak_mb, say
 
 sys.path.append(str(ROOT / "test/cluster"))
 os.environ.setdefault("RTDP_BINARY", os.environ.get("RTDP", str(ROOT / "build/release/rtdp")))
@@ -229,6 +229,7 @@ def measure_drifts(run, what, flows, flow, prefill, check):
         rate = (data.last(data.source) - first) / (time.monotonic() - begun)
         data.load.end()
         report(what, data, records, rate, *check(data))
+        emit("drift", f"{what}_memory", max(peak_mb(n.process.pid) for n in cluster.nodes.values()), "MB", "kafka")
 
 
 def report(what, data, records, rate, lost, doubled, rows):

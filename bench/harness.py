@@ -47,6 +47,15 @@ class Used:
         self.cpu, self.wall, self.peak_mb = cpu, wall, peak_mb
 
 
+def peak_mb(pid):
+    """VmHWM of a process so far. ru_maxrss would not do: it begins with the peak of who started it."""
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as s:
         return s.getsockname()[1]
@@ -78,18 +87,11 @@ class Rtdp:
                 ["perf", "record", "-q", "-F", "299", "-g", "-o", f"{profile}/{name}.data", "-p",
                  str(self.process.pid)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def _look_at_memory(self):
-        """VmHWM so far. ru_maxrss would not do: it begins with the peak of who started it."""
-        with contextlib.suppress(OSError):
-            for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-                if line.startswith("VmHWM:"):
-                    self.peak_mb = int(line.split()[1]) / 1024
-
     def _reaped(self, timeout):
         """The process's own account of CPU when it has ended: exact."""
         give_up = time.monotonic() + timeout
         while time.monotonic() < give_up:
-            self._look_at_memory()
+            self.peak_mb = peak_mb(self.process.pid) or self.peak_mb
             pid, status, usage = os.wait4(self.process.pid, os.WNOHANG)
             if pid:
                 self.process.returncode = os.waitstatus_to_exitcode(status)
