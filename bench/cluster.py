@@ -352,7 +352,7 @@ def scale_once(run, count):
 
 def scale(run, _bus):
     """1, 2 and 4 nodes by turns: what else runs on the machine changes over minutes by more than they differ."""
-    counts, rounds = (1, 2, 4), 1 if run.small else 3
+    counts, rounds = (1, 2, 4), 1 if run.small else 5
     found = [{count: scale_once(run, count) for count in counts} for _ in range(rounds)]
     for i, (figure, unit) in enumerate((("wall", "rows/s"), ("throughput", "rows/cpu_s"),
                                         ("idle", "% of a core a node"))):
