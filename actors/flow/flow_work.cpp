@@ -7,6 +7,7 @@
 #include "runtime/ums/codec.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 namespace rtdp::flow {
@@ -126,7 +127,8 @@ void written(self_pointer self, const runtime::write_receipt& receipt) {
 }
 
 /// Runs the steps and passes the result to SINK. `reply` is told when the rows are written.
-/// False when the flow had to give up.
+/// False when the flow had to give up. What SINK need not write is left for `retire`, because that
+/// may freeze the flow, and a delivery is taken whole.
 bool take_piece(self_pointer self, const runtime::delivery& d, bool costs_credit,
                 caf::response_promise reply = {}) {
   auto& s = self->state;
@@ -148,7 +150,6 @@ bool take_piece(self_pointer self, const runtime::delivery& d, bool costs_credit
     // What a truncate took since, or a before-image: there is nothing to apply any more.
     if (reply.pending())
       reply.deliver(true);
-    retire(self);
     return true;
   }
   auto refused = std::make_shared<uint64_t>(0);
@@ -170,13 +171,12 @@ bool take_piece(self_pointer self, const runtime::delivery& d, bool costs_credit
 
 /// False when the flow had to give up.
 bool take(self_pointer self, const runtime::delivery& d) {
-  auto& s = self->state;
-  if (!s.work->stateful())
-    return take_piece(self, d, true);
-  auto pieces = cut(d, s.size.rows());
+  const auto& s = self->state;
+  auto pieces = cut(d, s.work->stateful() ? s.size.rows() : SIZE_MAX);
   for (const auto& piece : pieces)
     if (!take_piece(self, piece, &piece == &pieces.back()))
       return false;
+  retire(self);
   return true;
 }
 
@@ -217,7 +217,8 @@ caf::result<bool> replay(self_pointer self, const std::string& message) {
   d.data = std::make_shared<const ums::batch>(std::move(decoded[0]));
   d.read_us = now_us();
   auto reply = self->make_response_promise<bool>();
-  take_piece(self, d, false, reply);
+  if (take_piece(self, d, false, reply))
+    retire(self);
   return reply;
 }
 

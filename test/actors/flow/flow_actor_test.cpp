@@ -32,6 +32,14 @@ std::shared_ptr<pipeline> counting(const temp_folder& folder) {
                                std::make_shared<memory_bus>(), nothing_left));
 }
 
+/// So many new orders in one batch, the first one with this id.
+ums::batch_ptr many_orders(int64_t first, int64_t count) {
+  std::vector<row> rows;
+  for (auto id = first; id < first + count; ++id)
+    rows.push_back({id, 'i', id, "1"});
+  return orders(rows);
+}
+
 /// A FLOW between a STREAM and a SINK that the test plays.
 struct fixture {
   explicit fixture(bool sink_opens = true, int64_t dead_letters_max = 10, int32_t partitions = 1,
@@ -106,10 +114,7 @@ TEST_CASE("credit is given back when a batch is written, not before") {
 TEST_CASE("a flow with state writes a large batch in pieces; its credit comes back behind the last") {
   temp_folder folder;
   fixture f(true, 10, 1, counting(folder));
-  std::vector<row> rows;
-  for (int64_t id = 11; id < 11 + 2500; ++id)
-    rows.push_back({id, 'i', id, "1"});
-  f.deliver(orders(rows), 4);
+  f.deliver(many_orders(11, 2500), 4);
   REQUIRE(f.sink_told->written.size() == 3);
   for (size_t i = 0; i < 3; ++i) {
     CHECK(f.stream_told->credit == 0);
@@ -126,10 +131,7 @@ TEST_CASE("a flow with state writes a large batch in pieces; its credit comes ba
 TEST_CASE("a flow with state freezes when no more than one write is under way, in however many pieces") {
   temp_folder folder;
   fixture f(true, 10, 1, counting(folder));
-  std::vector<row> rows;
-  for (int64_t id = 11; id < 11 + 1024; ++id)
-    rows.push_back({id, 'i', id, "1"});
-  f.deliver(orders(rows), 4);
+  f.deliver(many_orders(11, 1024), 4);
   f.deliver(orders({{2000, 'i', 1, "1"}}), 5);
   f.deliver(orders({{2001, 'i', 2, "1"}}), 6);
   auto frozen = f.system.ask<std::string>(f.flow, atom::freeze_v);
