@@ -12,9 +12,12 @@
 #include <caf/actor_system.hpp>
 #include <caf/scoped_actor.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <iostream>
+#include <malloc.h>
 #include <memory>
+#include <thread>
 #include <unistd.h>
 
 #include "assemble.hpp"
@@ -43,6 +46,16 @@ bool print_problems(const std::string& file, const std::vector<config::problem>&
     std::cerr << problems.size() << (problems.size() == 1 ? " problem" : " problems")
               << "; nothing was started. `rtdp reference` explains every setting.\n";
   return !problems.empty();
+}
+
+/// What is let go of goes back to the system. By itself glibc makes eight arenas a core and keeps up
+/// to 64 MB of free memory in each: with a state of 1 M keys that came and went, on a thread of its
+/// own each time, a node took 450 to 575 MB on two cores, and 280 MB so. Smaller limits than 32 MB
+/// cost flows speed.
+void bound_free_memory() {
+  mallopt(M_ARENA_MAX, 2 * int(std::max(2U, std::thread::hardware_concurrency())));
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 32 << 20);
 }
 
 /// SIGTERM and SIGINT are waited for, never handled: blocked before the first thread starts.
@@ -229,6 +242,7 @@ std::optional<config::pipeline> load_checked(const serve_options& o,
 }
 
 int serve(const serve_options& o) {
+  bound_free_memory();
   auto log = o.log;
   log.format = o.log_format == "json" ? ops::log_format::json : ops::log_format::text;
   if (auto e = ops::setup_log(log))

@@ -23,7 +23,7 @@ struct step_state_settings {
   /// But for the path, which is made of the above.
   state::keyed_state_settings keyed = {};
   /// Of the changelog, in memory.
-  size_t recent_bytes = 32 << 20;
+  size_t recent_bytes = 16 << 20;
 };
 
 class step_state {

@@ -7,7 +7,7 @@ namespace {
 
 using namespace std::chrono;
 
-constexpr size_t fetch_bytes = 8 << 20;
+constexpr size_t fetch_bytes = 2 << 20;
 /// How long one poll waits for a message that the bus says is there.
 constexpr milliseconds poll_wait{100};
 /// How long to look for such a message before the bus counts as unavailable.

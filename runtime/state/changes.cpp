@@ -64,16 +64,23 @@ result<bool> change_cursor::next() {
   return true;
 }
 
-result<std::vector<change_cursor>> entries_of(std::string_view changes) {
-  std::vector<change_cursor> all;
+result<std::vector<size_t>> entries_of(std::string_view changes) {
+  std::vector<size_t> begins;
   for (change_cursor at(changes);;) {
+    auto begin = changes.size() - at.left();
     auto more = at.next();
     if (!more)
       return more.error();
     if (!*more)
-      return all;
-    all.push_back(at);
+      return begins;
+    begins.push_back(begin);
   }
+}
+
+change_cursor entry_at(std::string_view changes, size_t begin) {
+  change_cursor at(changes.substr(begin));
+  (void)at.next();
+  return at;
 }
 
 } // namespace rtdp::state

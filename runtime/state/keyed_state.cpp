@@ -11,6 +11,8 @@ namespace rtdp::state {
 namespace {
 
 constexpr auto none = cell_table::none;
+/// Of a change beside its key and value, mostly.
+constexpr size_t entry_bytes = 4;
 
 } // namespace
 
@@ -228,6 +230,7 @@ bool keyed_state::collect() {
     for (const auto& t : b.touched)
       newer.try_emplace(t.cell, &b, &t);
   auto changes = std::make_shared<std::string>();
+  changes->reserve(changed_bytes_ + changed_.size() * entry_bytes);
   std::vector<id> left;
   auto take = [&](id cell, std::string_view value, bool gone) {
     auto key = cells_.key(cell);
@@ -318,7 +321,8 @@ error keyed_state::restore_part(std::string_view changes, std::optional<state_po
   auto entries = entries_of(changes);
   if (!entries)
     return entries.error();
-  for (const auto& at : *entries) {
+  for (auto begin : *entries) {
+    auto at = entry_at(changes, begin);
     auto cell = cells_.find(at.key);
     if (at.gone && cell != none)
       remove(cell);
@@ -338,7 +342,8 @@ error keyed_state::take_in(std::string_view changes, state_point after) {
   auto entries = entries_of(changes);
   if (!entries)
     return entries.error();
-  for (const auto& at : *entries) {
+  for (auto begin : *entries) {
+    auto at = entry_at(changes, begin);
     auto cell = cells_.find(at.key);
     if (cell == none)
       cell = cells_.add(at.key);

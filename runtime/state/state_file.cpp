@@ -49,16 +49,16 @@ result<database> open_rows(const std::string& path) {
 
 /// In the order of their keys, so that each page is written once; of several changes of a key the
 /// last one counts.
-result<std::vector<change_cursor>> in_order(std::string_view changes) {
+result<std::vector<size_t>> in_order(std::string_view changes) {
   auto entries = entries_of(changes);
   if (!entries)
     return entries;
   auto& all = *entries;
-  std::stable_sort(all.begin(), all.end(),
-                   [](const auto& a, const auto& b) { return a.key < b.key; });
+  auto key = [&](size_t begin) { return entry_at(changes, begin).key; };
+  std::stable_sort(all.begin(), all.end(), [&](size_t a, size_t b) { return key(a) < key(b); });
   auto keep = all.begin();
   for (auto at = all.begin(); at != all.end(); ++at)
-    if (at + 1 == all.end() || at->key != (at + 1)->key)
+    if (at + 1 == all.end() || key(*at) != key(*(at + 1)))
       *keep++ = *at;
   all.erase(keep, all.end());
   return entries;
@@ -218,9 +218,10 @@ error state_file::writer::apply(std::string_view changes, state_point after) {
   auto work = transaction::begin(db);
   if (!work)
     return work.error();
-  for (const auto& e : *entries) {
+  for (auto begin : *entries) {
     if (gives_up)
       return unavailable("the state is closed");
+    auto e = entry_at(changes, begin);
     auto& change = e.gone ? erase : put;
     change.bind_blob(1, e.key);
     if (!e.gone)
