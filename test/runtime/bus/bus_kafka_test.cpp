@@ -165,7 +165,9 @@ TEST_CASE("while the broker is frozen, a full queue and a flush end in unavailab
   require_ok(again->flush(30s));
   auto got = read(*reader_at(*b, {{p, 0}}), size_t(take(b->ranges(p.topic))[0].end));
   CHECK(got.front().value == "first");
-  CHECK(got.back().value == "last");
+  // What the dropped producer had on its way may come behind it: a plain one fences nobody.
+  auto is_last = [](const message& m) { return m.value == "last"; };
+  CHECK(std::count_if(got.begin(), got.end(), is_last) == 1);
 }
 
 TEST_CASE("a frozen broker makes a transaction unavailable, in time, and tears none") {
