@@ -306,8 +306,10 @@ void drop_all_warm(self_pointer self) {
 
 void drop_warm(self_pointer self, const std::string& flow) {
   self->state.warm.erase(flow);
-  // What it owns is not a warm flow.
-  if (self->state.told.contains("flow." + flow) || self->state.telling.contains("flow." + flow))
+  // What it owns is not a warm flow. What NODE was told of it does not count: where it owned the flow
+  // until a moment ago, it is being told to let go, and has got the warm one ready behind that.
+  const auto* p = self->state.decided.find("flow." + flow);
+  if (p && is_mine(self, *p))
     return;
   self->request(self->state.node, answer_timeout, runtime::atom::drop_v, std::string("flow"), flow)
       .then([](bool) {}, [](caf::error&) {});

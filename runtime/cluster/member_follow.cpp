@@ -112,10 +112,6 @@ void drop(self_pointer self, const std::string& component) {
             [done](caf::error&) { done(); });
 }
 
-bool is_mine(self_pointer self, const placement& p) {
-  return p.node == own_name(self) && p.boot == own_boot(self);
-}
-
 /// The components of the settings. One that left them may be back before the leader has taken its
 /// placement away: NODE has ended it meanwhile and has to be told of it anew.
 std::unordered_set<std::string_view> in_settings(const member_state& s) {
@@ -171,6 +167,10 @@ void drop_outdated_warm(self_pointer self) {
 }
 
 } // namespace
+
+bool is_mine(self_pointer self, const placement& p) {
+  return p.node == own_name(self) && p.boot == own_boot(self);
+}
 
 void follow(self_pointer self) {
   auto& s = self->state;

@@ -34,6 +34,8 @@ std::string why_unheard(self_pointer self, const std::string& name);
 
 // -- member_follow.cpp ----
 
+/// This node owns it, and not a former process of it.
+bool is_mine(self_pointer self, const placement& p);
 /// Makes NODE run what the catalog places here, and nothing else.
 void follow(self_pointer self);
 /// The same where something is to be told again; all of it every 5 s, to be safe. `follow` comes with

@@ -28,7 +28,7 @@ struct node_script {
   /// What its FEEDBACK was told to be stopped.
   std::set<std::string> listed_stopped;
   /// Answers of a drift that do not come, or are an error.
-  bool warm_answers = true, freeze_answers = true;
+  bool warm_answers = true, freeze_answers = true, drop_answers = true;
   error warm_error;
   /// Each of its flows has moved so many rows between two looks.
   int64_t rows = 0, rows_each_look = 0;
@@ -63,9 +63,11 @@ inline runtime::node_actor::behavior_type scripted_node(runtime::node_actor::poi
         s->runs[name] = epoch;
         return true;
       },
-      [s](atom::drop, text, text name) {
+      [self, s](atom::drop, text, text name) -> caf::result<bool> {
         s->calls.push_back("drop " + name);
         s->runs.erase(name);
+        if (!s->drop_answers)
+          return self->make_response_promise<bool>();
         return true;
       },
       [self, s](atom::warm, text name, text progress) {

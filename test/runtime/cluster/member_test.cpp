@@ -204,6 +204,22 @@ TEST_CASE("a warm flow ends when its flow gets another owner, though nobody says
   CHECK(c.nodes["n3"]->calls.back() == "drop f1");
 }
 
+TEST_CASE("a warm flow ends with its drift, though the node still lets go of the flow it had") {
+  three c;
+  c.nodes["n1"]->drop_answers = false;
+  CHECK(c.drift("f1", "n2") == "flow f1 drifts to n2");
+  c.run(500ms);
+  CHECK(c.owner("f1") == "n2 2");
+  CHECK(c.nodes["n1"]->calls.back() == "drop f1");
+  auto n1 = c.actors.at("n1");
+  caf::anon_send(n1, runtime::atom::warm_v, std::string("f1"), std::string("so far"));
+  c.run(100ms);
+  CHECK(c.nodes["n1"]->calls.back() == "warm f1 so far");
+  caf::anon_send(n1, runtime::atom::drop_v, std::string("f1"));
+  c.run(100ms);
+  CHECK(c.nodes["n1"]->calls.back() == "drop f1");
+}
+
 TEST_CASE("a node that drains is left by its flows, one after the other") {
   three c;
   CHECK(c.ask("n3", {"drain", "n1", ""}).starts_with("node n1 drains"));
