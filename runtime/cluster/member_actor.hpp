@@ -120,6 +120,8 @@ struct member_state {
   bool leading = false;
   /// A claim or an append is under way.
   bool deciding = false;
+  /// Came to the leader meanwhile, and are looked at when it is over.
+  std::vector<std::pair<runtime::command, caf::typed_response_promise<std::string>>> waiting_orders;
   std::optional<moment> leaderless_since, claim_not_before;
   /// When the catalog last showed that somebody leads, and when this node last showed it as leader.
   std::optional<moment> leader_shown, appended;

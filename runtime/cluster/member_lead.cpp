@@ -316,6 +316,7 @@ void append(self_pointer self, std::vector<std::string> records, std::function<v
           [self, then](bool) {
             self->state.deciding = false;
             then({});
+            take_waiting_orders(self);
           },
           [self, then](caf::error& e) {
             // Fenced: somebody else leads. Anything else: it is not known what was appended, and a
@@ -324,6 +325,7 @@ void append(self_pointer self, std::vector<std::string> records, std::function<v
             self->state.deciding = false;
             step_down(self, why.text());
             then(why);
+            take_waiting_orders(self);
           });
 }
 

@@ -17,11 +17,9 @@ using reply = caf::typed_response_promise<std::string>;
 /// Below the 5 s that REST has for an answer.
 constexpr auto leader_timeout = 4s;
 
-/// Answers when the catalog has it.
+/// Answers when the catalog has it. REQUIRES: !deciding.
 caf::result<std::string> record(self_pointer self, std::vector<std::string> records,
                                 std::string answer) {
-  if (self->state.deciding)
-    return runtime::to_caf(unavailable("the leader is writing another decision; try again"));
   auto promise = self->make_response_promise<std::string>();
   append(self, std::move(records), [promise, answer](const error& e) mutable {
     if (e)
@@ -104,8 +102,18 @@ caf::result<std::string> carry_out(self_pointer self, const runtime::command& c)
 
 } // namespace
 
+void take_waiting_orders(self_pointer self) {
+  for (auto& [c, promise] : std::exchange(self->state.waiting_orders, {}))
+    self->request(runtime::member_actor(self), caf::infinite, runtime::atom::ask_v, c)
+        .then([promise](const std::string& answer) mutable { promise.deliver(answer); },
+              [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
+}
+
 caf::result<std::string> take_order(self_pointer self, const runtime::command& c) {
   auto& s = self->state;
+  // Each decision is made on what the one before has decided; the leader renews its own record too.
+  if (s.leading && s.deciding)
+    return s.waiting_orders.emplace_back(c, self->make_response_promise<std::string>()).second;
   if (s.leading)
     return carry_out(self, c);
   auto leader = s.others.member(s.decided.leader());

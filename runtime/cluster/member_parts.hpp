@@ -82,6 +82,8 @@ void forget_drifts(self_pointer self, const std::string& why);
 
 /// Carries out what a person asks, or has the leader do it.
 caf::result<std::string> take_order(self_pointer self, const runtime::command& c);
+/// A decision is written: looks at what came meanwhile.
+void take_waiting_orders(self_pointer self);
 
 /// "flow.orders" as "flow" and "orders".
 std::pair<std::string, std::string> split(const std::string& component);

@@ -8,6 +8,7 @@
 
 #include <caf/event_based_actor.hpp>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -180,10 +181,22 @@ public:
 
   /// What this node answers to an order; an error with its text.
   std::string ask(const std::string& at, const runtime::command& c) {
-    auto answer = ask_once(at, c);
-    while (answer.find("is writing another decision") != answer.npos)
-      answer = ask_once(at, c);
-    return answer;
+    return ask_together(at, {c}).front();
+  }
+  /// The same of orders that come at one moment.
+  std::vector<std::string> ask_together(const std::string& at,
+                                        const std::vector<runtime::command>& orders) {
+    auto answers = std::make_shared<std::vector<std::string>>(orders.size());
+    for (size_t n = 0; n < orders.size(); ++n)
+      clock.spawn(nowhere, [=, c = orders[n], to = actors.at(at)](caf::event_based_actor* self) {
+        auto answer = [=](const std::string& text) { answers->at(n) = text; };
+        self->request(to, caf::infinite, atom::ask_v, c).then(answer, [=](caf::error& e) {
+          answer("no: " + runtime::from_caf(e).text());
+        });
+      });
+    for (int i = 0; i < 400 && std::count(answers->begin(), answers->end(), ""); ++i)
+      run(10ms);
+    return *answers;
   }
   runtime::cluster_report look(const std::string& at) {
     auto answer = std::make_shared<runtime::cluster_report>();
@@ -201,17 +214,6 @@ public:
   }
 
 private:
-  std::string ask_once(const std::string& at, const runtime::command& c) {
-    auto answer = std::make_shared<std::string>();
-    clock.spawn(nowhere, [answer, c, to = actors.at(at)](caf::event_based_actor* self) {
-      self->request(to, caf::infinite, atom::ask_v, c)
-          .then([answer](const std::string& text) { *answer = text; },
-                [answer](caf::error& e) { *answer = "no: " + runtime::from_caf(e).text(); });
-    });
-    for (int i = 0; i < 400 && answer->empty(); ++i)
-      run(10ms);
-    return *answer;
-  }
   static int index(const std::string& name) { return name[1] - '1'; }
   static std::shared_ptr<ops::metrics> metrics() {
     static auto all = std::make_shared<ops::metrics>("members");

@@ -114,6 +114,7 @@ TEST_CASE("seeds that once broke a rule keep it") {
       {16, "a warm flow put the stream of the flows beside it to sleep"},
       {50, "a flow that left the settings and was back before its record was gone ran nowhere"},
       {52, "a flow that lost its stream started again while its former sink still wrote"},
+      {117, "a node kept the warm flow of a failed drift while its former flow was ending"},
       {172, "a flow that was killed because it did not stop met its former sink"},
       {608, "a node that connected before it greeted was told nothing any more"},
       {1653, "a drift whose question was lost with the connection stayed open for 60 s"},

@@ -107,6 +107,20 @@ TEST_CASE("an order that cannot be carried out is refused with the reason, at an
   CHECK(decisions() == before);
 }
 
+TEST_CASE("orders that come while the leader writes a decision wait for it") {
+  three c;
+  auto answers = c.ask_together("n1", {{"drain", "n3", ""},
+                                       {"stop", "flow.f1", ""},
+                                       {"apply", "", "", "f1 f2 f3"},
+                                       {"drain", "n9", ""}});
+  CHECK(answers[0].starts_with("node n3 drains:"));
+  CHECK(answers[1] == "flow f1 is stopped");
+  CHECK(answers[2].starts_with("revision 2 is in force"));
+  CHECK(answers[3] == "no: no node is named n9");
+  CHECK(c.log.decided().draining("n3"));
+  CHECK(c.log.decided().find("flow.f1")->stopped);
+}
+
 TEST_CASE("a flow that is stopped, drifts, or whose target drains is not moved") {
   three c;
   CHECK(c.ask("n3", {"drain", "n3", ""}).starts_with("node n3 drains"));
